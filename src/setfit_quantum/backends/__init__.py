@@ -1,0 +1,36 @@
+"""Backends by name. Each is imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments
+
+__all__ = ["Backend", "BackendError", "Capabilities", "Moments", "get_backend", "list_backends"]
+
+_CLASSES = {
+    "numba": ("setfit_quantum.backends.numba_engine", "NumbaBackend"),
+    "torch": ("setfit_quantum.backends.torch_reference", "TorchBackend"),
+}
+
+
+def list_backends() -> list[str]:
+    """Names that `get_backend` accepts."""
+    return list(_CLASSES)
+
+
+@cache
+def get_backend(name: str) -> Backend:
+    """The backend of that name (one instance per process).
+
+    Raises:
+        BackendError: Unknown name; the message lists the known ones.
+    """
+    if name not in _CLASSES:
+        raise BackendError(
+            f"Argument `backend` must be one of 'auto', {', '.join(map(repr, _CLASSES))}, but got {name!r}."
+        )
+    module, class_name = _CLASSES[name]
+    backend: Backend = getattr(importlib.import_module(module), class_name)()
+    return backend

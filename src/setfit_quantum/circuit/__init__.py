@@ -1,0 +1,6 @@
+"""Circuits as data: gates, the circuit, the paper's ansatz, and what can be written from them."""
+
+from setfit_quantum.circuit.circuit import Circuit
+from setfit_quantum.circuit.gates import GATE_TYPES, Gate
+
+__all__ = ["GATE_TYPES", "Circuit", "Gate"]

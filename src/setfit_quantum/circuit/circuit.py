@@ -1,0 +1,144 @@
+"""`Circuit`: an immutable list of gates. It knows nothing of how it is run.
+
+Qubit order, stated once: qubit 0 is the most significant bit of a basis state's index, so for two
+qubits the amplitudes stand in the order |00>, |01>, |10>, |11> with qubit 0 on the left (TorchQuantum,
+PennyLane). `RY(theta) = exp(-i theta Y / 2)`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from setfit_quantum.checks import check_int
+from setfit_quantum.circuit.gates import GATE_TYPES, Gate
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """Gates on `n_qubits` wires, with references to weights (trained) and features (data).
+
+    Args:
+        n_qubits: Number of wires.
+        gates: Gates in the order of their execution.
+
+    Raises:
+        ValueError: A gate acts on a wire outside the circuit.
+
+    Example:
+        >>> bell = Circuit(2, (Gate("h", (0,)), Gate("cx", (0, 1))))
+        >>> bell.count_ops()
+        {'h': 1, 'cx': 1}
+    """
+
+    n_qubits: int
+    gates: tuple[Gate, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_int("n_qubits", self.n_qubits, minimum=1)
+        object.__setattr__(self, "gates", tuple(self.gates))
+        for position, gate in enumerate(self.gates):
+            if max(gate.wires) >= self.n_qubits:
+                raise ValueError(f"Gate {position} ({gate}) must act on wires below {self.n_qubits}.")
+
+    @cached_property
+    def num_parameters(self) -> int:
+        """Number of trainable weights that the gates refer to (one past the largest index)."""
+        return 1 + max((gate.weight for gate in self.gates if gate.weight is not None), default=-1)
+
+    @cached_property
+    def n_features(self) -> int:
+        """Number of input features that the gates refer to (one past the largest index)."""
+        return 1 + max((gate.feature for gate in self.gates if gate.feature is not None), default=-1)
+
+    @cached_property
+    def is_real(self) -> bool:
+        """Whether every gate's matrix is real."""
+        return all(GATE_TYPES[gate.name].is_real for gate in self.gates)
+
+    def __add__(self, other: Circuit) -> Circuit:
+        """Run `other` after this circuit; both keep their weight and feature numbers."""
+        if self.n_qubits != other.n_qubits:
+            raise ValueError(f"Circuits of {self.n_qubits} and {other.n_qubits} qubits cannot be joined.")
+        return Circuit(self.n_qubits, self.gates + other.gates)
+
+    def shift_weights(self, offset: int) -> Circuit:
+        """Return the circuit with every weight number raised by `offset`."""
+        return Circuit(
+            self.n_qubits,
+            tuple(gate if gate.weight is None else replace(gate, weight=gate.weight + offset) for gate in self.gates),
+        )
+
+    def bind(self, weights: Sequence[float] | None = None, features: Sequence[float] | None = None) -> Circuit:
+        """Return the circuit with weights and/or features replaced by fixed angles.
+
+        Args:
+            weights: Angles in radians, `num_parameters` of them; None leaves the weights free.
+            features: Angles in radians, `n_features` of them; None leaves the features free.
+
+        Raises:
+            ValueError: The number of values is not what the circuit refers to.
+        """
+        for name, values, needed in (
+            ("weights", weights, self.num_parameters),
+            ("features", features, self.n_features),
+        ):
+            if values is not None and len(values) != needed:
+                raise ValueError(f"Argument `{name}` must have {needed} values, but got {len(values)}.")
+
+        def bound(gate: Gate) -> Gate:
+            if gate.weight is not None and weights is not None:
+                return replace(gate, weight=None, angle=float(weights[gate.weight]))
+            if gate.feature is not None and features is not None:
+                return replace(gate, feature=None, angle=float(features[gate.feature]))
+            return gate
+
+        return Circuit(self.n_qubits, tuple(bound(gate) for gate in self.gates))
+
+    def count_ops(self) -> dict[str, int]:
+        """Number of gates of each name, in the order of first use."""
+        return dict(Counter(gate.name for gate in self.gates))
+
+    def depth(self, two_qubit_only: bool = False) -> int:
+        """Length of the longest chain of gates that share wires.
+
+        Args:
+            two_qubit_only: Count two-qubit gates alone (the usual measure of hardware cost).
+        """
+        levels = [0] * self.n_qubits
+        for gate in self.gates:
+            step = int(len(gate.wires) == 2 or not two_qubit_only)
+            level = max(levels[wire] for wire in gate.wires) + step
+            for wire in gate.wires:
+                levels[wire] = level
+        return max(levels)
+
+    def to_qasm3(self) -> str:
+        """OpenQASM 3 text; weights and features become `input` parameters `theta_i` and `x_i`."""
+        from setfit_quantum.circuit.qasm import write_qasm3
+
+        return write_qasm3(self)
+
+    def to_qiskit(self) -> QuantumCircuit:
+        """A Qiskit circuit with the same wire numbers and parameters `theta_i` and `x_i`.
+
+        Qiskit prints qubit 0 as the *rightmost* character of a bitstring; here it is the leftmost.
+
+        Raises:
+            ImportError: Qiskit is not installed; the message names the pip command.
+        """
+        from setfit_quantum.circuit.qiskit_export import build_qiskit_circuit
+
+        return build_qiskit_circuit(self)
+
+    def draw(self, max_width: int = 100) -> str:
+        """Draw the circuit as text, folded at `max_width` characters."""
+        from setfit_quantum.circuit.drawing import draw_text
+
+        return draw_text(self, max_width=max_width)

@@ -1,0 +1,250 @@
+"""`QuantumHeadConfig`: every setting of a quantum head, validated on construction, with a JSON round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from setfit_quantum.checks import check_bool, check_choice, check_float, check_int
+
+ENCODERS = ("quantum", "linear", "mlp")
+SAMPLERS = ("gaussian", "paper", "multinomial")
+BACKENDS = ("auto", "numba", "torch", "cuda", "torchquantum", "qiskit")
+MAX_CONNECTIVITY = 9
+"""Default encoder connectivity: three layers of it give the L*C = 27 implied by the paper's counts."""
+
+
+@dataclass(frozen=True)
+class QuantumHeadConfig:
+    """All settings of a `QuantumHead`. Immutable; `replace(config, n_qubits=8)` makes a changed copy.
+
+    Args:
+        in_features: Width of the embedding; None until the first batch is seen.
+        out_features: Number of classes (or labels, with `multitarget`).
+        n_qubits: Qubits Q of the second module.
+        n_encoders: Number E of quantum encoders; each hands on Q/E expectations.
+        encoder: First module: `"quantum"`, or `"linear"` or `"mlp"` (the paper's ablation).
+        encoder_qubits: Qubits of each encoder; None: the larger of `n_qubits` and what the embedding needs.
+        encoder_layers: Layers of the encoder's PQC.
+        encoder_connectivity: Connectivity of the encoder's PQC; None: 9, or encoder_qubits - 1 where less.
+        encoder_hidden_dim: Hidden width of the MLP encoder.
+        encoder_batch_norm: Whether the MLP encoder normalises its hidden layer by batch.
+        amplitude_bias: Constant amplitude appended to the unit-norm embedding, before normalising again.
+        n_reuploads: N, how often the latent is encoded.
+        reupload_layers: R, layers of the shared PQC1.
+        n_layers: L, layers of PQC2.
+        connectivity: Connectivity of PQC1 and PQC2.
+        n_readout: Number of measured qubits (the first ones); None: all.
+        final_linear: Whether a linear layer maps expectations to logits.
+        one_logit: With two classes, let the linear layer give one value l and use the logits (-l, l).
+        noise: `NoiseModel.to_dict()` of the second module's noise, or None.
+        shots: Shots per expectation, or None for exact values.
+        sampler: How shots are drawn; None: `"gaussian"` in training, `"multinomial"` at inference.
+        n_trajectories: Noise trajectories per sample; None: one in training, the default of inference else.
+        backend: Name of the backend that runs the circuits.
+        multitarget: Whether labels are independent (sigmoid) instead of exclusive (softmax).
+        temperature: Divides the logits.
+        seed: Seed of the initial weights and of shots and noise; None draws one.
+
+    Raises:
+        TypeError, ValueError: Naming the argument, its value and what is allowed.
+    """
+
+    in_features: int | None = None
+    out_features: int = 2
+    n_qubits: int = 10
+    n_encoders: int = 1
+    encoder: str = "quantum"
+    encoder_qubits: int | None = None
+    encoder_layers: int = 3
+    encoder_connectivity: int | None = None
+    encoder_hidden_dim: int | None = None
+    encoder_batch_norm: bool = False
+    amplitude_bias: float = 1.0
+    n_reuploads: int = 4
+    reupload_layers: int = 1
+    n_layers: int = 2
+    connectivity: int = 1
+    n_readout: int | None = None
+    final_linear: bool = True
+    one_logit: bool = False
+    noise: Mapping[str, Any] | None = None
+    shots: int | None = None
+    sampler: str | None = None
+    n_trajectories: int | None = None
+    backend: str = "auto"
+    multitarget: bool = False
+    temperature: float = 1.0
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("n_encoders", "encoder_layers", "n_reuploads", "reupload_layers", "n_layers", "connectivity"):
+            check_int(name, getattr(self, name), minimum=1)
+        for name in ("in_features", "encoder_qubits", "encoder_connectivity", "n_readout", "shots", "n_trajectories"):
+            if getattr(self, name) is not None:
+                check_int(name, getattr(self, name), minimum=1)
+        for name in ("encoder_batch_norm", "final_linear", "one_logit", "multitarget"):
+            check_bool(name, getattr(self, name))
+        check_int("n_qubits", self.n_qubits, minimum=2)
+        check_int("out_features", self.out_features, minimum=1 if self.multitarget else 2)
+        if self.seed is not None:
+            check_int("seed", self.seed, minimum=0, maximum=2**63 - 1)
+        check_float("amplitude_bias", self.amplitude_bias, minimum=0.0)
+        if check_float("temperature", self.temperature) <= 0:
+            raise ValueError(f"Argument `temperature` must be greater than 0, but got {self.temperature!r}.")
+        check_choice("encoder", self.encoder, ENCODERS)
+        check_choice("backend", self.backend, BACKENDS)
+        if self.sampler is not None:
+            check_choice("sampler", self.sampler, SAMPLERS)
+        if self.noise is not None and not isinstance(self.noise, Mapping):
+            raise TypeError(f"Argument `noise` must be a mapping (NoiseModel.to_dict()), but got {self.noise!r}.")
+        self._check_circuit()
+        self._check_encoder()
+        self._check_readout()
+
+    def _check_circuit(self) -> None:
+        if self.connectivity >= self.n_qubits:
+            raise ValueError(
+                f"Argument `connectivity` must be less than n_qubits = {self.n_qubits}, but got {self.connectivity}."
+            )
+
+    def _check_encoder(self) -> None:
+        if self.n_encoders > self.n_qubits:
+            raise ValueError(
+                f"Argument `n_encoders` must be at most n_qubits = {self.n_qubits}, but got {self.n_encoders}."
+            )
+        if self.encoder != "quantum" and self.n_encoders != 1:
+            raise ValueError(
+                f"Argument `n_encoders` must be 1 with encoder={self.encoder!r}, but got {self.n_encoders}."
+            )
+        if self.encoder == "mlp":
+            if self.encoder_hidden_dim is None:
+                raise ValueError("Argument `encoder_hidden_dim` must be given with encoder='mlp', but got None.")
+            check_int("encoder_hidden_dim", self.encoder_hidden_dim, minimum=1)
+        elif self.encoder_hidden_dim is not None:
+            raise ValueError(
+                f"Argument `encoder_hidden_dim` needs encoder='mlp', but encoder is {self.encoder!r}."
+            )
+        elif self.encoder_batch_norm:
+            raise ValueError(f"Argument `encoder_batch_norm` needs encoder='mlp', but encoder is {self.encoder!r}.")
+        if self.encoder != "quantum":
+            return
+        # Without in_features only an explicit number of encoder qubits can be checked.
+        if self.in_features is not None or self.encoder_qubits is not None:
+            self.resolve_encoder_qubits(self.in_features)
+
+    def _check_readout(self) -> None:
+        if self.n_readout is not None and self.n_readout > self.n_qubits:
+            raise ValueError(
+                f"Argument `n_readout` must be at most n_qubits = {self.n_qubits}, but got {self.n_readout}."
+            )
+        if self.one_logit and (self.out_features != 2 or self.multitarget or not self.final_linear):
+            raise ValueError(
+                "Argument `one_logit` needs two exclusive classes and final_linear=True, but got "
+                f"out_features={self.out_features}, multitarget={self.multitarget}, final_linear={self.final_linear}."
+            )
+        if not self.final_linear:
+            needed = 1 if self.out_features == 2 and not self.multitarget else self.out_features
+            if self.n_measured < needed:
+                raise ValueError(
+                    f"Argument `final_linear=False` needs {needed} measured qubits for out_features="
+                    f"{self.out_features}, but n_readout or n_qubits gives {self.n_measured}."
+                )
+
+    @property
+    def n_measured(self) -> int:
+        """Number of measured qubits Qm."""
+        return self.n_qubits if self.n_readout is None else self.n_readout
+
+    def resolve_encoder_qubits(self, in_features: int | None) -> int:
+        """Qubits of each encoder for an embedding of `in_features` numbers.
+
+        Raises:
+            ValueError: An explicit `encoder_qubits` that is too small for the embedding, for the number of
+                expectations to hand on, or for `encoder_connectivity`.
+        """
+        amplitudes = (in_features or 1) + int(self.amplitude_bias > 0)
+        needed = max(1, (amplitudes - 1).bit_length())
+        qubits = max(self.n_qubits, needed) if self.encoder_qubits is None else self.encoder_qubits
+        if in_features is not None and qubits < needed:
+            bias = " and its bias amplitude" if self.amplitude_bias > 0 else ""
+            raise ValueError(
+                f"Argument `encoder_qubits` must be at least {needed} to hold {in_features} features{bias} "
+                f"({amplitudes} amplitudes > 2**{qubits}), but got {qubits}."
+            )
+        share = -(-self.n_qubits // self.n_encoders)
+        if qubits < max(2, share):
+            raise ValueError(
+                f"Argument `encoder_qubits` must be at least {max(2, share)}, since each encoder hands on up to "
+                f"{share} expectations, but got {qubits}."
+            )
+        if self.encoder_connectivity is not None and self.encoder_connectivity >= qubits:
+            raise ValueError(
+                f"Argument `encoder_connectivity` must be less than the encoder's {qubits} qubits, "
+                f"but got {self.encoder_connectivity}."
+            )
+        return qubits
+
+    def resolve_encoder_connectivity(self, encoder_qubits: int) -> int:
+        """The encoder's connectivity: as given, else 9, or `encoder_qubits - 1` where that is less."""
+        if self.encoder_connectivity is not None:
+            return self.encoder_connectivity
+        return min(MAX_CONNECTIVITY, encoder_qubits - 1)
+
+    @property
+    def encoder_shares(self) -> tuple[int, ...]:
+        """How many expectations each encoder hands on; the first ones hand on one more where E does not divide Q."""
+        base, extra = divmod(self.n_qubits, self.n_encoders)
+        return tuple(base + int(index < extra) for index in range(self.n_encoders))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON-ready values."""
+        values = asdict(self)
+        values["noise"] = None if self.noise is None else dict(self.noise)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> QuantumHeadConfig:
+        """Rebuild a configuration; unknown keys are an error.
+
+        Raises:
+            ValueError: Unknown keys, or values out of range.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"Unknown settings {unknown}; allowed are {sorted(known)}.")
+        return cls(**values)
+
+    def with_changes(self, **changes: Any) -> QuantumHeadConfig:
+        """A validated copy with some settings changed."""
+        return replace(self, **changes)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Values implied or chosen as documented in the README ("What the paper leaves open"); never changed later.
+    "paper-single": {
+        "n_encoders": 1,
+        "encoder": "quantum",
+        "encoder_layers": 3,
+        "encoder_connectivity": 9,
+        "amplitude_bias": 0.0,
+        "n_reuploads": 4,
+        "reupload_layers": 1,
+        "n_layers": 2,
+        "connectivity": 1,
+        "final_linear": True,
+        "one_logit": False,
+        "noise": None,
+        "shots": None,
+    },
+}
+PRESETS["paper-multi"] = PRESETS["paper-single"] | {"n_encoders": 2, "encoder_qubits": 14}
+PRESETS["paper-single-qm1"] = PRESETS["paper-single"] | {
+    "reupload_layers": 2,
+    "n_layers": 3,
+    "n_readout": 1,
+    "one_logit": True,
+}
+"""The paper's heads: one encoder, two encoders, and the rival reading with one measured qubit."""
