@@ -10,6 +10,7 @@ from setfit_quantum.checks import check_bool, check_choice, check_float, check_i
 
 ENCODERS = ("quantum", "linear", "mlp")
 SAMPLERS = ("gaussian", "paper", "multinomial")
+INITIALIZATIONS = ("uniform", "small")
 BACKENDS = ("auto", "numba", "torch", "cuda", "torchquantum", "qiskit")
 MAX_CONNECTIVITY = 9
 """Default encoder connectivity: three layers of it give the L*C = 27 implied by the paper's counts."""
@@ -45,6 +46,8 @@ class QuantumHeadConfig:
         backend: Name of the backend that runs the circuits.
         multitarget: Whether labels are independent (sigmoid) instead of exclusive (softmax).
         temperature: Divides the logits.
+        initialization: How the angles start: `"uniform"` in [-pi, pi] (TorchQuantum's default), or `"small"`, normal
+            with standard deviation 0.1.
         seed: Seed of the initial weights and of shots and noise; None draws one.
 
     Raises:
@@ -76,6 +79,7 @@ class QuantumHeadConfig:
     backend: str = "auto"
     multitarget: bool = False
     temperature: float = 1.0
+    initialization: str = "uniform"
     seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -94,6 +98,7 @@ class QuantumHeadConfig:
         if check_float("temperature", self.temperature) <= 0:
             raise ValueError(f"Argument `temperature` must be greater than 0, but got {self.temperature!r}.")
         check_choice("encoder", self.encoder, ENCODERS)
+        check_choice("initialization", self.initialization, INITIALIZATIONS)
         check_choice("backend", self.backend, BACKENDS)
         if self.sampler is not None:
             check_choice("sampler", self.sampler, SAMPLERS)
@@ -123,9 +128,7 @@ class QuantumHeadConfig:
                 raise ValueError("Argument `encoder_hidden_dim` must be given with encoder='mlp', but got None.")
             check_int("encoder_hidden_dim", self.encoder_hidden_dim, minimum=1)
         elif self.encoder_hidden_dim is not None:
-            raise ValueError(
-                f"Argument `encoder_hidden_dim` needs encoder='mlp', but encoder is {self.encoder!r}."
-            )
+            raise ValueError(f"Argument `encoder_hidden_dim` needs encoder='mlp', but encoder is {self.encoder!r}.")
         elif self.encoder_batch_norm:
             raise ValueError(f"Argument `encoder_batch_norm` needs encoder='mlp', but encoder is {self.encoder!r}.")
         if self.encoder != "quantum":
@@ -236,6 +239,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "connectivity": 1,
         "final_linear": True,
         "one_logit": False,
+        "initialization": "uniform",
         "noise": None,
         "shots": None,
     },

@@ -1,0 +1,237 @@
+"""The fast CPU backend: batched real float32 statevectors with adjoint gradients, compiled by numba.
+
+What makes it fast is in `vector` and `evolve`; this file turns tensors into arrays, shares tiles among threads, and
+ties forward and backward into PyTorch's autograd. Threads are plain Python threads over kernels that release the GIL,
+so any number of callers may use the backend at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments, check_inputs
+from setfit_quantum.backends.numba_engine import kernels
+from setfit_quantum.backends.numba_engine.measure import EXPECTATIONS, MOMENTS, PROBABILITIES
+from setfit_quantum.backends.numba_engine.program import Program, compile_program
+from setfit_quantum.backends.numba_engine.threads import share_tiles
+from setfit_quantum.backends.numba_engine.vector import LANES
+
+if TYPE_CHECKING:
+    from setfit_quantum.circuit import Circuit
+    from setfit_quantum.noise import PauliErrors
+
+_NO_FLOATS = np.empty((0, 0), np.float32)
+_NO_CODES = np.empty((0, 0), np.uint8)
+
+
+class NumbaBackend(Backend):
+    """Real float32 statevectors on the CPU: `ry` and `cx` circuits, adjoint gradients, Pauli trajectories."""
+
+    name = "numba"
+    capabilities = Capabilities(
+        gates=frozenset({"ry", "cx"}),
+        dtypes=(torch.float32,),
+        devices=("cpu",),
+        gradients="adjoint",
+        trajectories=True,
+    )
+
+    def __init__(self) -> None:
+        self.rows_swept = 0
+        """Rows that compiled operations swept so far, as counted by the kernels themselves."""
+
+    def expectations(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        initial_state: Tensor | None = None,
+        *,
+        n_readout: int | None = None,
+        errors: PauliErrors | None = None,
+    ) -> Tensor:
+        """See `Backend.expectations`."""
+        return self._run(EXPECTATIONS, circuit, weights, features, initial_state, n_readout, errors)[0]
+
+    def moments(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        initial_state: Tensor | None = None,
+        *,
+        n_readout: int | None = None,
+        errors: PauliErrors | None = None,
+    ) -> Moments:
+        """See `Backend.moments`."""
+        z, zz, _ = self._run(MOMENTS, circuit, weights, features, initial_state, n_readout, errors)
+        return Moments(z, zz)
+
+    def probabilities(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        initial_state: Tensor | None = None,
+        *,
+        n_readout: int | None = None,
+        errors: PauliErrors | None = None,
+    ) -> Tensor:
+        """See `Backend.probabilities`."""
+        return self._run(PROBABILITIES, circuit, weights, features, initial_state, n_readout, errors)[2]
+
+    def _run(
+        self,
+        mode: int,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None,
+        initial_state: Tensor | None,
+        n_readout: int | None,
+        errors: PauliErrors | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        self.check_circuit(circuit)
+        batch, n_measured = check_inputs(circuit, weights, features, initial_state, n_readout)
+        for name, tensor in (("weights", weights), ("features", features), ("initial_state", initial_state)):
+            if tensor is not None and (tensor.dtype != torch.float32 or tensor.device.type != "cpu"):
+                raise BackendError(
+                    f"Backend 'numba' computes in float32 on the CPU, but `{name}` is {tensor.dtype} on "
+                    f"{tensor.device}; backend='torch' takes any precision and device."
+                )
+        if errors is not None and errors.codes.shape != (len(circuit.gates), batch):
+            raise ValueError(
+                f"Argument `errors` must have codes of shape {(len(circuit.gates), batch)} (gates, batch), "
+                f"but got {errors.codes.shape}."
+            )
+        call = _Call(self, compile_program(circuit), mode, batch, n_measured, errors)
+        outputs: tuple[Tensor, Tensor, Tensor] = _AdjointFunction.apply(call, weights, features, initial_state)
+        return outputs
+
+
+class _Call:
+    """One evaluation: the arrays of its inputs, and the forward states until backward has used them."""
+
+    def __init__(
+        self, backend: NumbaBackend, program: Program, mode: int, batch: int, n_readout: int, errors: PauliErrors | None
+    ) -> None:
+        self.backend, self.program, self.mode, self.batch, self.n_readout = backend, program, mode, batch, n_readout
+        self.codes = _NO_CODES if errors is None else np.ascontiguousarray(errors.codes)
+        self.n_tiles = -(-batch // LANES)
+        self.states: np.ndarray | None = None
+
+    def bind(self, weights: Tensor, features: Tensor | None, initial_state: Tensor | None) -> None:
+        """Half-angle cosines and sines of whatever the rotations refer to."""
+        rows = weights.detach().numpy().reshape(-1, self.program.n_weights)
+        self.samples_per_row = self.batch // rows.shape[0]
+        latent = _NO_FLOATS if features is None else features.detach().numpy()
+        self.angle_tables = (*_half_angle(rows), *_half_angle(latent), *_half_angle(self.program.constants))
+        self.initial = _NO_FLOATS if initial_state is None else np.ascontiguousarray(initial_state.detach().numpy())
+
+    def forward(self, keep: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Run the circuits; `keep` retains the final states for `backward`."""
+        batch, n_readout, mode = self.batch, self.n_readout, self.mode
+        z = np.empty((batch, n_readout), np.float32)
+        zz = np.empty((batch, n_readout, n_readout) if mode == MOMENTS else (0, 0, 0), np.float32)
+        outcomes = 2**n_readout if mode == PROBABILITIES else 0
+        probabilities = np.empty((batch if outcomes else 0, outcomes), np.float32)
+        rows = 2**self.program.n_qubits
+        states = np.empty((self.n_tiles, rows, LANES), np.float32) if keep else None
+        work = np.zeros(self.n_tiles, np.int64)
+
+        def run(first: int, last: int) -> None:
+            own = np.empty((1, rows, LANES), np.float32) if states is None else states
+            kernels.forward_tiles(
+                first, last, *_program_arrays(self.program), *self.angle_tables, self.samples_per_row, self.initial,
+                self.codes, own, keep, mode, n_readout, z, zz, probabilities, work,
+            )  # fmt: skip
+
+        share_tiles(run, self.n_tiles)
+        self.states = states
+        self.backend.rows_swept += int(work.sum())
+        return z, zz, probabilities
+
+    def backward(
+        self, z: np.ndarray, zz: np.ndarray, probabilities: np.ndarray, n_initial: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Per-sample gradients of weights, features and initial amplitudes; uses up the kept states."""
+        if self.states is None:
+            self.forward(keep=True)  # a second backward through the same graph
+        states, self.states = self.states, None
+        assert states is not None
+        weight_gradient = np.zeros((self.batch, self.program.n_weights), np.float32)
+        feature_gradient = np.zeros((self.batch, self.program.n_features), np.float32)
+        initial_gradient = np.empty((self.batch if n_initial else 0, n_initial), np.float32)
+        work = np.zeros(self.n_tiles, np.int64)
+
+        def run(first: int, last: int) -> None:
+            kernels.backward_tiles(
+                first, last, *_program_arrays(self.program), *self.angle_tables, self.samples_per_row, self.codes,
+                states, self.mode, self.n_readout, z, zz, probabilities, weight_gradient, feature_gradient,
+                initial_gradient, work,
+            )  # fmt: skip
+
+        share_tiles(run, self.n_tiles)
+        self.backend.rows_swept += int(work.sum())
+        return weight_gradient, feature_gradient, initial_gradient
+
+
+class _AdjointFunction(torch.autograd.Function):
+    """Autograd node around one `_Call`; differentiable once."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, call: _Call, weights: Tensor, features: Tensor | None, initial_state: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        call.bind(weights, features, initial_state)
+        outputs = call.forward(keep=any(ctx.needs_input_grad))
+        ctx.call = call
+        ctx.weights_shape = weights.shape
+        ctx.features_width = 0 if features is None else features.shape[1]
+        ctx.n_initial = initial_state.shape[1] if initial_state is not None and ctx.needs_input_grad[3] else 0
+        z, zz, probabilities = (torch.from_numpy(output) for output in outputs)
+        ctx.set_materialize_grads(False)
+        return z, zz, probabilities
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[None, Tensor | None, Tensor | None, Tensor | None]:
+        call: _Call = ctx.call
+        shapes = _output_shapes(call)
+        arrays = [
+            np.zeros(shape, np.float32) if gradient is None else np.ascontiguousarray(gradient.numpy())
+            for gradient, shape in zip(gradients, shapes, strict=True)
+        ]
+        by_weight, by_feature, by_amplitude = call.backward(arrays[0], arrays[1], arrays[2], ctx.n_initial)
+        weights = features = initial = None
+        if ctx.needs_input_grad[1]:
+            rows = by_weight.reshape(-1, call.samples_per_row, by_weight.shape[1]).sum(axis=1)
+            weights = torch.from_numpy(rows).reshape(ctx.weights_shape)
+        if ctx.needs_input_grad[2]:
+            extra = ctx.features_width - by_feature.shape[1]
+            features = torch.from_numpy(np.pad(by_feature, ((0, 0), (0, extra))) if extra else by_feature)
+        if ctx.needs_input_grad[3]:
+            initial = torch.from_numpy(by_amplitude)
+        return None, weights, features, initial
+
+
+def _output_shapes(call: _Call) -> list[tuple[int, ...]]:
+    batch, m = call.batch, call.n_readout
+    return [
+        (batch, m),
+        (batch, m, m) if call.mode == MOMENTS else (0, 0, 0),
+        (batch, 2**m) if call.mode == PROBABILITIES else (0, 0),
+    ]
+
+
+def _program_arrays(program: Program) -> tuple[np.ndarray, ...]:
+    return program.sources, program.gates, program.passes, program.pass_shifts, program.operations
+
+
+def _half_angle(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # In double precision: the error of an angle in float32 would otherwise add to that of its cosine.
+    half = 0.5 * np.asarray(angles, dtype=np.float64)
+    return np.cos(half).astype(np.float32), np.sin(half).astype(np.float32)

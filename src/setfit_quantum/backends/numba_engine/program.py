@@ -1,0 +1,206 @@
+"""Flattening a circuit into the small integer arrays that the compiled kernels interpret.
+
+A circuit of `ry` and `cx` becomes *blocks* (an RY, a CNOT, or a CNOT followed by an RY on its target), blocks
+become *operations* (up to two blocks on up to three wires, done while the rows are in registers), and
+operations become *passes*. A pass touches few enough wires that the rows it needs fit into the cache: the
+kernel gathers them, applies every operation of the pass, and scatters them back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from setfit_quantum.backends.base import BackendError
+from setfit_quantum.circuit import Circuit
+
+DIRECT_QUBITS = 10
+"""Up to this width a tile fits the cache as a whole, and one pass over all wires needs no gathering."""
+PASS_QUBITS = 9
+"""Wires of a pass in wider circuits."""
+
+# Kinds of operation; the kernels hold one routine per kind and direction.
+ROTATE, BLOCK, CNOT, CHAIN, REVERSE_CHAIN, ROTATE_TWO = range(6)
+# Columns of an operation: kind, two rotations, three shifts (2**shift rows lie between a wire's two values), and
+# the same shifts in ascending order.
+KIND, ROTATION, SHIFT, SORTED = 0, 1, 3, 6
+OPERATION_COLUMNS = 9
+
+# Where a rotation takes its angle from.
+WEIGHT, FEATURE, CONSTANT = range(3)
+
+
+class Block(NamedTuple):
+    """CNOT(control, target) if there is a control, then RY on the target if there is a rotation."""
+
+    control: int  # -1: none
+    target: int
+    rotation: int  # -1: none
+
+    @property
+    def wires(self) -> frozenset[int]:
+        """The wires it touches."""
+        return frozenset((self.target,) if self.control < 0 else (self.control, self.target))
+
+
+@dataclass(frozen=True)
+class Program:
+    """A circuit as arrays.
+
+    `sources` (n_rotations, 2) says where each rotation takes its angle from and its index there; `constants`
+    holds fixed angles. `gates` (n_gates, 3) lists every gate in the circuit's order as (wire, second wire or -1,
+    rotation or -1), which is what errors are propagated through. `passes` (n_passes, 4) holds first and last
+    operation, first entry in `pass_shifts` and number of wires; `operations` uses wires local to the pass.
+    """
+
+    n_qubits: int
+    n_weights: int
+    n_features: int
+    sources: np.ndarray
+    constants: np.ndarray
+    gates: np.ndarray
+    passes: np.ndarray
+    pass_shifts: np.ndarray
+    operations: np.ndarray
+
+    @property
+    def n_rotations(self) -> int:
+        """Number of RY gates."""
+        return len(self.sources)
+
+
+@lru_cache(maxsize=256)
+def compile_program(circuit: Circuit) -> Program:
+    """Flatten `circuit` (cached: circuits are immutable).
+
+    Raises:
+        BackendError: Gates other than `ry` and `cx`.
+    """
+    sources: list[tuple[int, int]] = []
+    constants: list[float] = []
+    gates: list[tuple[int, int, int]] = []
+    blocks: list[Block] = []
+    for gate in circuit.gates:
+        if gate.name == "cx":
+            gates.append((gate.wires[0], gate.wires[1], -1))
+            blocks.append(Block(gate.wires[0], gate.wires[1], -1))
+            continue
+        if gate.name != "ry":
+            raise BackendError(f"Backend 'numba' runs the gates ry and cx, but the circuit has {gate.name!r}.")
+        rotation = len(sources)
+        if gate.weight is not None:
+            sources.append((WEIGHT, gate.weight))
+        elif gate.feature is not None:
+            sources.append((FEATURE, gate.feature))
+        else:
+            assert gate.angle is not None
+            sources.append((CONSTANT, len(constants)))
+            constants.append(gate.angle)
+        wire = gate.wires[0]
+        gates.append((wire, -1, rotation))
+        if blocks and blocks[-1].control >= 0 and blocks[-1].target == wire and blocks[-1].rotation < 0:
+            blocks[-1] = blocks[-1]._replace(rotation=rotation)
+        else:
+            blocks.append(Block(-1, wire, rotation))
+    passes, pass_shifts, operations = _arrange(blocks, circuit.n_qubits)
+    return Program(
+        n_qubits=circuit.n_qubits,
+        n_weights=circuit.num_parameters,
+        n_features=circuit.n_features,
+        sources=np.array(sources, dtype=np.int64).reshape(-1, 2),
+        constants=np.array(constants, dtype=np.float64),
+        gates=np.array(gates, dtype=np.int64).reshape(-1, 3),
+        passes=passes,
+        pass_shifts=pass_shifts,
+        operations=operations,
+    )
+
+
+def _arrange(blocks: list[Block], n_qubits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    direct = n_qubits <= DIRECT_QUBITS
+    groups = [(list(range(n_qubits)), blocks)] if direct else _split_into_passes(blocks, PASS_QUBITS)
+    passes: list[tuple[int, int, int, int]] = []
+    shifts: list[int] = []
+    operations: list[list[int]] = []
+    for wires, members in groups:
+        first_operation, first_shift = len(operations), len(shifts)
+        # The pass keeps the order of significance: its last wire has local shift 0.
+        local_shift = {wire: len(wires) - 1 - position for position, wire in enumerate(wires)}
+        shifts.extend(n_qubits - 1 - wire for wire in reversed(wires))
+        operations.extend(_pair_blocks(members, local_shift))
+        passes.append((first_operation, len(operations), first_shift, len(wires)))
+    return (
+        np.array(passes, dtype=np.int64).reshape(-1, 4),
+        np.array(shifts, dtype=np.int64),
+        np.array(operations, dtype=np.int64).reshape(-1, OPERATION_COLUMNS),
+    )
+
+
+def _split_into_passes(blocks: list[Block], max_wires: int) -> list[tuple[list[int], list[Block]]]:
+    """Greedy cover: each pass takes every block that it can reach with at most `max_wires` wires.
+
+    A block may overtake earlier ones only if it shares no wire with those left behind.
+    """
+    remaining = blocks
+    groups = []
+    while remaining:
+        wires: frozenset[int] = frozenset()
+        waiting: set[int] = set()
+        taken, left = [], []
+        for block in remaining:
+            if waiting.isdisjoint(block.wires) and len(wires | block.wires) <= max_wires:
+                wires |= block.wires
+                taken.append(block)
+            else:
+                waiting |= block.wires
+                left.append(block)
+        groups.append((sorted(wires), taken))
+        remaining = left
+    return groups
+
+
+def _pair_blocks(blocks: list[Block], local_shift: dict[int, int]) -> list[list[int]]:
+    """Join pairs of blocks into one operation where a later block can be moved next to an earlier one."""
+    operations = []
+    done = [False] * len(blocks)
+    for index, block in enumerate(blocks):
+        if done[index]:
+            continue
+        kind, wires, partner = _find_partner(blocks, done, index)
+        rotations = [block.rotation, blocks[partner].rotation if partner is not None else -1]
+        if partner is not None:
+            done[partner] = True
+        shifts = [local_shift[wire] for wire in wires]
+        padded = [-1] * (3 - len(shifts))
+        operations.append([kind, *rotations, *shifts, *padded, *sorted(shifts), *padded])
+    return operations
+
+
+def _find_partner(blocks: list[Block], done: list[bool], index: int) -> tuple[int, tuple[int, ...], int | None]:
+    first = blocks[index]
+    passed: set[int] = set()
+    joinable = first.rotation >= 0
+    for later in range(index + 1, len(blocks)):
+        if not joinable:
+            break
+        second = blocks[later]
+        if done[later]:
+            continue
+        if passed.isdisjoint(second.wires) and second.rotation >= 0:
+            if first.control < 0 and second.control < 0 and second.target != first.target:
+                return ROTATE_TWO, (first.target, second.target), later
+            if first.control >= 0 and second.control >= 0 and len(first.wires | second.wires) == 3:
+                if second.control == first.target:
+                    return CHAIN, (first.control, first.target, second.target), later
+                if second.target == first.control:
+                    return REVERSE_CHAIN, (second.control, first.control, first.target), later
+        # The partner may overtake what shares no wire with it; beyond a blocked first block nothing can join.
+        passed |= second.wires
+        if first.wires <= passed:
+            break
+    if first.control < 0:
+        return ROTATE, (first.target,), None
+    return (BLOCK if first.rotation >= 0 else CNOT), (first.control, first.target), None

@@ -1,0 +1,161 @@
+"""The first module: what compresses an embedding into one latent angle per qubit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from setfit_quantum.circuit import Circuit
+from setfit_quantum.circuit.ansatz import build_encoder
+
+if TYPE_CHECKING:
+    from setfit_quantum.backends import Backend
+    from setfit_quantum.config import QuantumHeadConfig
+
+SMALL_ANGLE = 0.1
+"""Standard deviation in radians of `initialization="small"`."""
+
+
+def prepare_amplitudes(embeddings: Tensor, amplitude_bias: float) -> Tensor:
+    """Unit-norm amplitudes of each embedding, with a constant amplitude appended where asked.
+
+    Args:
+        embeddings: Shape (batch, in_features).
+        amplitude_bias: Constant appended to the normalised embedding before it is normalised again; 0: none.
+
+    Returns:
+        Shape (batch, in_features) or, with a bias, (batch, in_features + 1); every row has norm 1.
+
+    Raises:
+        ValueError: A row is zero and there is no bias: it has no direction to encode.
+    """
+    norms = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
+    tiny = torch.finfo(embeddings.dtype).tiny
+    if amplitude_bias == 0:
+        if embeddings.shape[0] and float(norms.min()) <= tiny:
+            row = int(norms.argmin())
+            raise ValueError(f"Argument `embeddings` must have no zero rows with amplitude_bias=0, but row {row} is 0.")
+        return embeddings / norms
+    units = embeddings / norms.clamp_min(tiny)
+    extended = torch.cat([units, units.new_full((units.shape[0], 1), amplitude_bias)], dim=1)
+    return extended / torch.linalg.vector_norm(extended, dim=1, keepdim=True)
+
+
+def initialize_angles(angles: Tensor, initialization: str, generator: torch.Generator) -> None:
+    """Fill `angles` in place, in radians (see `QuantumHeadConfig.initialization`)."""
+    with torch.no_grad():
+        if initialization == "uniform":
+            angles.copy_((2 * torch.rand(angles.shape, generator=generator) - 1) * torch.pi)
+        else:
+            angles.copy_(torch.randn(angles.shape, generator=generator) * SMALL_ANGLE)
+
+
+def component_generator(seed: int, component: int) -> torch.Generator:
+    """An independent generator for each part of the head, so that building order does not matter."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, component]).generate_state(1)[0]))
+
+
+class QuantumEncoders(nn.Module):
+    """E quantum encoders: amplitude encoding, sPQC, Pauli-Z expectations, one scale per encoder.
+
+    They are simulated exactly and without noise: in the paper they are classical preprocessing.
+
+    Source: arXiv 2504.08732, Sec. III; the scale is inferred from its parameter counts (28 q + 1).
+    """
+
+    weights: nn.Parameter
+
+    def __init__(self, config: QuantumHeadConfig, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+        self.shares = config.encoder_shares
+        self.circuit: Circuit | None = None
+        self.weights = nn.parameter.UninitializedParameter()
+        self.scale = nn.Parameter(torch.ones(config.n_encoders))
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the width of the embedding, and so the shape of the weights, is known."""
+        return not nn.parameter.is_lazy(self.weights)
+
+    def build(self, config: QuantumHeadConfig) -> None:
+        """Create the circuit and the weights, shape (n_encoders, n_angles), for `config.in_features`."""
+        n_qubits = config.resolve_encoder_qubits(config.in_features)
+        connectivity = config.resolve_encoder_connectivity(n_qubits)
+        self.circuit = build_encoder(n_qubits, config.encoder_layers, connectivity)
+        shape = (config.n_encoders, self.circuit.num_parameters)
+        assert isinstance(self.weights, nn.parameter.UninitializedParameter)
+        self.weights.materialize(shape)
+        initialize_angles(self.weights, config.initialization, component_generator(self._seed, 0))
+
+    def forward(self, embeddings: Tensor, config: QuantumHeadConfig, backend: Backend) -> Tensor:
+        """Latent angles in radians, shape (batch, n_qubits)."""
+        assert self.circuit is not None
+        amplitudes = prepare_amplitudes(embeddings, config.amplitude_bias)
+        if len(self.shares) == 1:
+            measured = backend.expectations(self.circuit, self.weights[0], None, amplitudes, n_readout=self.shares[0])
+            return measured * self.scale[0]
+        # All encoders in one call: row e * batch + b is sample b in encoder e.
+        batch = amplitudes.shape[0]
+        measured = backend.expectations(
+            self.circuit,
+            self.weights.repeat_interleave(batch, dim=0),
+            None,
+            amplitudes.repeat(len(self.shares), 1),
+            n_readout=max(self.shares),
+        )
+        parts = measured.view(len(self.shares), batch, -1)
+        return torch.cat(
+            [parts[index, :, :share] * self.scale[index] for index, share in enumerate(self.shares)], dim=1
+        )
+
+
+class ClassicalEncoder(nn.Module):
+    """The ablation's linear or MLP encoder, on the embedding as it comes (not normalised).
+
+    Source: arXiv 2504.08732, Table III; hidden activation ReLU (the paper does not print it).
+    """
+
+    def __init__(self, config: QuantumHeadConfig, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+        hidden = config.encoder_hidden_dim
+        if hidden is None:
+            self.layers = nn.Sequential(nn.LazyLinear(config.n_qubits))
+        else:
+            norm = [nn.BatchNorm1d(hidden)] if config.encoder_batch_norm else []
+            self.layers = nn.Sequential(nn.LazyLinear(hidden), *norm, nn.ReLU(), nn.Linear(hidden, config.n_qubits))
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the width of the embedding is known."""
+        return not any(nn.parameter.is_lazy(parameter) for parameter in self.parameters())
+
+    def build(self, config: QuantumHeadConfig) -> None:
+        """Give the first layer `config.in_features` inputs and draw all weights."""
+        assert config.in_features is not None
+        first = self.layers[0]
+        assert isinstance(first, nn.LazyLinear)
+        first.initialize_parameters(torch.empty(1, config.in_features, device=first.weight.device))
+        first.in_features = config.in_features
+        generator = component_generator(self._seed, 0)
+        for layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                initialize_linear(layer, generator)
+
+    def forward(self, embeddings: Tensor, config: QuantumHeadConfig, backend: Backend) -> Tensor:
+        """Latent angles in radians, shape (batch, n_qubits)."""
+        latents: Tensor = self.layers(embeddings)
+        return latents
+
+
+def initialize_linear(layer: nn.Linear, generator: torch.Generator) -> None:
+    """Xavier-uniform weights and zero biases, drawn from `generator`."""
+    bound = (6 / (layer.weight.shape[0] + layer.weight.shape[1])) ** 0.5
+    with torch.no_grad():
+        layer.weight.copy_((2 * torch.rand(layer.weight.shape, generator=generator) - 1) * bound)
+        if layer.bias is not None:
+            layer.bias.zero_()

@@ -1,0 +1,504 @@
+"""`SetFitQuantumHead`: embeddings -> encoders -> parameterized quantum circuit -> logits, as a SetFit head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from setfit_quantum.backends import Backend, get_backend
+from setfit_quantum.circuit import Circuit
+from setfit_quantum.circuit.ansatz import build_reuploading
+from setfit_quantum.config import PRESETS, QuantumHeadConfig
+from setfit_quantum.encoders import (
+    ClassicalEncoder,
+    QuantumEncoders,
+    component_generator,
+    initialize_angles,
+    initialize_linear,
+)
+from setfit_quantum.head_loss import CheckedLoss
+from setfit_quantum.measurement import measure
+from setfit_quantum.noise import NoiseModel
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+_MAX_AMPLITUDES = 2**24
+"""Amplitudes simulated at once at inference (64 MiB in float32); training runs the user's batch as it is."""
+
+
+class SetFitQuantumHead(nn.Module):
+    """A classification head that decides with a parameterized quantum circuit.
+
+    It follows the interface of `setfit.SetFitHead`, so SetFit trains and calls it like its own. The arguments
+    are those of `QuantumHeadConfig` (each is explained there), with these additions:
+
+    Args:
+        in_features: Width of the embedding; None: taken from the body or from the first batch.
+        out_features: Number of classes or labels; None: 2 until labels are seen, then theirs.
+        noise: A `NoiseModel`, the name of one of its presets, its dictionary, or None.
+        backend: Name of a backend, or a `Backend` instance. `"auto"`: `"numba"` for float32 on the CPU,
+            `"torch"` otherwise.
+        device: Where the parameters live.
+
+    Raises:
+        TypeError, ValueError: Naming the argument, its value and what is allowed.
+
+    Example:
+        >>> head = SetFitQuantumHead(in_features=384, n_qubits=4, seed=0)
+        >>> logits, probs = head(torch.ones(2, 384))
+        >>> tuple(probs.shape)
+        (2, 2)
+
+    Source: arXiv 2504.08732, Fig. 1.
+    """
+
+    def __init__(
+        self,
+        in_features: int | None = None,
+        out_features: int | None = None,
+        *,
+        n_qubits: int = 10,
+        n_encoders: int = 1,
+        encoder: str = "quantum",
+        encoder_qubits: int | None = None,
+        encoder_layers: int = 3,
+        encoder_connectivity: int | None = None,
+        encoder_hidden_dim: int | None = None,
+        encoder_batch_norm: bool = False,
+        amplitude_bias: float = QuantumHeadConfig.amplitude_bias,
+        n_reuploads: int = 4,
+        reupload_layers: int = 1,
+        n_layers: int = 2,
+        connectivity: int = 1,
+        n_readout: int | None = None,
+        final_linear: bool = True,
+        one_logit: bool = False,
+        noise: NoiseModel | str | Mapping[str, Any] | None = None,
+        shots: int | None = None,
+        sampler: str | None = None,
+        n_trajectories: int | None = None,
+        backend: str | Backend = "auto",
+        multitarget: bool = False,
+        temperature: float = 1.0,
+        initialization: str = QuantumHeadConfig.initialization,
+        device: torch.device | str | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._out_features_given = out_features is not None
+        self._noise = _as_noise_model(noise)
+        self._backend: Backend | None = None if isinstance(backend, str) else backend
+        self.config = QuantumHeadConfig(
+            in_features=in_features,
+            out_features=(1 if multitarget else 2) if out_features is None else out_features,
+            n_qubits=n_qubits,
+            n_encoders=n_encoders,
+            encoder=encoder,
+            encoder_qubits=encoder_qubits,
+            encoder_layers=encoder_layers,
+            encoder_connectivity=encoder_connectivity,
+            encoder_hidden_dim=encoder_hidden_dim,
+            encoder_batch_norm=encoder_batch_norm,
+            amplitude_bias=amplitude_bias,
+            n_reuploads=n_reuploads,
+            reupload_layers=reupload_layers,
+            n_layers=n_layers,
+            connectivity=connectivity,
+            n_readout=n_readout,
+            final_linear=final_linear,
+            one_logit=one_logit,
+            noise=None if self._noise is None else self._noise.to_dict(),
+            shots=shots,
+            sampler=sampler,
+            n_trajectories=n_trajectories,
+            backend=backend if isinstance(backend, str) else backend.name,
+            multitarget=multitarget,
+            temperature=temperature,
+            initialization=initialization,
+            seed=seed,
+        )
+        # Without a seed, torch.manual_seed still decides.
+        self._init_seed = int(torch.randint(2**31, ())) if seed is None else seed
+        self._rng = np.random.default_rng([self._init_seed, 1])
+        self.circuit: Circuit = build_reuploading(n_qubits, n_reuploads, reupload_layers, n_layers, connectivity)
+        self.encoder = (QuantumEncoders if encoder == "quantum" else ClassicalEncoder)(self.config, self._init_seed)
+        self.circuit_weights = nn.Parameter(torch.empty(self.circuit.num_parameters))
+        initialize_angles(self.circuit_weights, initialization, component_generator(self._init_seed, 1))
+        self.linear: nn.Linear | None = None
+        self._build_linear()
+        if in_features is not None:
+            self.build(in_features)
+        if device is not None:
+            self.to(device)
+
+    # ---- construction ---------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_config(cls, config: QuantumHeadConfig, **overrides: Any) -> SetFitQuantumHead:
+        """Build a head from its settings; `overrides` replace single ones (or add `device`)."""
+        return cls(**(config.to_dict() | overrides))
+
+    @classmethod
+    def from_preset(
+        cls, name: str, n_qubits: int = 10, in_features: int | None = 768, **overrides: Any
+    ) -> SetFitQuantumHead:
+        """One of the paper's heads, exact and noiseless unless overridden.
+
+        Args:
+            name: `"paper-single"`, `"paper-multi"` (two encoders of 14 qubits) or `"paper-single-qm1"` (the rival
+                reading of the paper with one measured qubit and one logit).
+            n_qubits: Qubits of the second module.
+            in_features: Width of the embedding (768 for the paper's body).
+            **overrides: Any other argument of the head.
+
+        Raises:
+            ValueError: Unknown name.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"Argument `name` must be one of {', '.join(map(repr, PRESETS))}, but got {name!r}.")
+        return cls(**(PRESETS[name] | {"n_qubits": n_qubits, "in_features": in_features} | overrides))
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the width of the embedding is known and all parameters have their shapes."""
+        return self.encoder.is_built
+
+    def build(self, in_features: int) -> None:
+        """Create the parameters whose shapes depend on the embedding's width.
+
+        Raises:
+            ValueError: The head was built for another width, or its encoder cannot hold so many features.
+        """
+        if self.is_built:
+            if in_features != self.config.in_features:
+                raise ValueError(
+                    f"Argument `in_features` must be {self.config.in_features}, the width this head was built for, "
+                    f"but got {in_features}."
+                )
+            return
+        self.config = self.config.with_changes(in_features=in_features)
+        self.encoder.build(self.config)
+
+    def fit_out_features(self, n_outputs: int) -> None:
+        """Take the number of classes (or labels) from the data, unless the user gave one.
+
+        The last layer is drawn anew when the number changes.
+
+        Raises:
+            ValueError: The user gave fewer outputs than the data has.
+        """
+        if n_outputs == self.out_features or (self._out_features_given and n_outputs < self.out_features):
+            return
+        if self._out_features_given:
+            raise ValueError(
+                f"Argument `out_features` must be at least {n_outputs}, the number of classes in the labels, "
+                f"but got {self.out_features}."
+            )
+        self.config = self.config.with_changes(out_features=max(n_outputs, 1 if self.multitarget else 2))
+        device = self.device
+        self._build_linear()
+        self.to(device)
+
+    def _build_linear(self) -> None:
+        if not self.config.final_linear:
+            return
+        outputs = 1 if self.config.one_logit else self.config.out_features
+        self.linear = nn.Linear(self.config.n_measured, outputs, dtype=self.circuit_weights.dtype)
+        initialize_linear(self.linear, component_generator(self._init_seed, 2))
+
+    # ---- settings that may change after training ------------------------------------------------------------
+
+    @property
+    def in_features(self) -> int | None:
+        """Width of the embedding, None until known."""
+        return self.config.in_features
+
+    @property
+    def out_features(self) -> int:
+        """Number of classes, or of labels with `multitarget`."""
+        return self.config.out_features
+
+    @property
+    def multitarget(self) -> bool:
+        """Whether labels are independent of each other."""
+        return self.config.multitarget
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of the initial weights and of shots and noise."""
+        return self.config.seed
+
+    @property
+    def temperature(self) -> float:
+        """Divides the logits."""
+        return self.config.temperature
+
+    @temperature.setter
+    def temperature(self, value: float) -> None:
+        self.config = self.config.with_changes(temperature=value)
+
+    @property
+    def noise(self) -> NoiseModel | None:
+        """Noise of the second module; assign a model, a preset's name or None."""
+        return self._noise
+
+    @noise.setter
+    def noise(self, value: NoiseModel | str | Mapping[str, Any] | None) -> None:
+        noise = _as_noise_model(value)
+        self.config = self.config.with_changes(noise=None if noise is None else noise.to_dict())
+        self._noise = noise
+
+    @property
+    def shots(self) -> int | None:
+        """Shots per expectation; None: exact."""
+        return self.config.shots
+
+    @shots.setter
+    def shots(self, value: int | None) -> None:
+        self.config = self.config.with_changes(shots=value)
+
+    @property
+    def sampler(self) -> str | None:
+        """How shots are drawn; None: `"gaussian"` in training, `"multinomial"` at inference."""
+        return self.config.sampler
+
+    @sampler.setter
+    def sampler(self, value: str | None) -> None:
+        self.config = self.config.with_changes(sampler=value)
+
+    @property
+    def n_trajectories(self) -> int | None:
+        """Noise trajectories per sample."""
+        return self.config.n_trajectories
+
+    @n_trajectories.setter
+    def n_trajectories(self, value: int | None) -> None:
+        self.config = self.config.with_changes(n_trajectories=value)
+
+    @property
+    def backend(self) -> Backend:
+        """The backend that runs the second module; assign a name or an instance."""
+        if self._backend is not None:
+            return self._backend
+        return get_backend(self._default_simulator() if self.config.backend == "auto" else self.config.backend)
+
+    @backend.setter
+    def backend(self, value: str | Backend) -> None:
+        name = value if isinstance(value, str) else value.name
+        if isinstance(value, str) and value != "auto":
+            get_backend(value)
+        self.config = self.config.with_changes(backend=name)
+        self._backend = None if isinstance(value, str) else value
+
+    def _default_simulator(self) -> str:
+        on_cpu = self.device.type == "cpu"
+        return "numba" if on_cpu and self.circuit_weights.dtype == torch.float32 else "torch"
+
+    @property
+    def _encoder_backend(self) -> Backend:
+        # Encoders are classical preprocessing: a device never runs them.
+        backend = self.backend
+        return get_backend(self._default_simulator()) if backend.capabilities.hardware_shots else backend
+
+    def rng_state(self) -> dict[str, Any]:
+        """State of the generator that draws shots and noise in training (JSON-ready)."""
+        return dict(self._rng.bit_generator.state)
+
+    def set_rng_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `rng_state` returned, so that an interrupted training goes on exactly."""
+        self._rng.bit_generator.state = dict(state)
+
+    # ---- SetFit's head interface ----------------------------------------------------------------------------
+
+    def forward(
+        self, features: dict[str, Tensor] | Tensor, temperature: float | None = None
+    ) -> dict[str, Tensor] | tuple[Tensor, Tensor]:
+        """Logits and probabilities.
+
+        Args:
+            features: Embeddings of shape (batch, in_features), or SetFit's dictionary with `"sentence_embedding"`.
+            temperature: Replaces the head's temperature for this call.
+
+        Returns:
+            `(logits, probs)`, each of shape (batch, out_features); for a dictionary, the same dictionary with
+            `"logits"` and `"probs"` added.
+
+        Raises:
+            ValueError: Embeddings of the wrong width, NaN or infinite.
+        """
+        embeddings = features["sentence_embedding"] if isinstance(features, dict) else features
+        expectations = self.expectations(embeddings)
+        logits = self._to_logits(expectations) / (self.config.temperature if temperature is None else temperature)
+        probs = torch.sigmoid(logits) if self.multitarget else torch.softmax(logits, dim=-1)
+        if isinstance(features, dict):
+            features.update({"logits": logits, "probs": probs})
+            return features
+        return logits, probs
+
+    def predict_proba(self, x_test: Tensor | np.ndarray) -> Tensor:
+        """Class probabilities, shape (batch, out_features), in evaluation mode and without gradients."""
+        self.eval()
+        with torch.no_grad():
+            embeddings = torch.as_tensor(x_test, device=self.device)
+            return self(embeddings.to(self.circuit_weights.dtype))[1]
+
+    def predict(self, x_test: Tensor | np.ndarray) -> Tensor:
+        """Class numbers, shape (batch,), or 0/1 per label, shape (batch, out_features), with `multitarget`."""
+        probs = self.predict_proba(x_test)
+        return (probs >= 0.5).long() if self.multitarget else probs.argmax(dim=-1)
+
+    def get_loss_fn(self) -> nn.Module:
+        """Binary cross-entropy on logits with `multitarget`, else cross-entropy; labels are range-checked."""
+        return CheckedLoss(self)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return self.circuit_weights.device
+
+    # ---- what a quantum head adds ---------------------------------------------------------------------------
+
+    def latents(self, x: Tensor) -> Tensor:
+        """Latent angles in radians that the first module makes of embeddings `x`, shape (batch, n_qubits)."""
+        embeddings = self._check_embeddings(x)
+        latents: Tensor = self.encoder(embeddings, self.config, self._encoder_backend)
+        return latents
+
+    def expectations(self, x: Tensor) -> Tensor:
+        """Measured Pauli-Z expectations of the second module, shape (batch, n_measured), under noise and shots.
+
+        In evaluation mode a head with a seed draws the same shots and noise in every call.
+        """
+        embeddings = self._check_embeddings(x)
+        fresh = not self.training and self.config.seed is not None
+        rng = np.random.default_rng([self._init_seed, 2]) if fresh else self._rng
+        if torch.is_grad_enabled():
+            return self._measure(self.latents(embeddings), rng)
+        rows = max(1, _MAX_AMPLITUDES >> self._widest_register())
+        chunks = [self._measure(self.latents(chunk), rng) for chunk in embeddings.split(rows)]
+        return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+
+    def _measure(self, latents: Tensor, rng: np.random.Generator) -> Tensor:
+        return measure(
+            self.backend,
+            self.circuit,
+            self.circuit_weights,
+            latents,
+            n_readout=self.config.n_measured,
+            noise=self._noise,
+            shots=self.config.shots,
+            sampler=self.config.sampler,
+            n_trajectories=self.config.n_trajectories,
+            training=self.training,
+            rng=rng,
+        )
+
+    def _widest_register(self) -> int:
+        encoder = getattr(self.encoder, "circuit", None)
+        return max(self.config.n_qubits, encoder.n_qubits if encoder is not None else 0)
+
+    def _to_logits(self, expectations: Tensor) -> Tensor:
+        values = expectations if self.linear is None else self.linear(expectations)
+        if self.config.one_logit or (self.linear is None and self.out_features == 2 and not self.multitarget):
+            return torch.cat([-values[:, :1], values[:, :1]], dim=1)
+        return values[:, : self.out_features]
+
+    def _check_embeddings(self, x: Tensor) -> Tensor:
+        if x.ndim != 2 or x.shape[0] == 0:
+            raise ValueError(f"Argument `x` must have shape (batch, in_features), but got {tuple(x.shape)}.")
+        self.build(int(x.shape[1]))
+        embeddings = x.to(self.circuit_weights.dtype)
+        # A sum is NaN or infinite if any entry is: one pass instead of two.
+        if not bool(torch.isfinite(embeddings.detach().abs().sum())):
+            finite = torch.isfinite(embeddings).all(dim=1)
+            if not bool(finite.all()):
+                row = int((~finite).nonzero()[0])
+                raise ValueError(f"Argument `x` must be finite, but row {row} has NaN or infinite entries.")
+        return embeddings
+
+    def num_parameters(self) -> int:
+        """Number of trainable parameters.
+
+        Raises:
+            ValueError: The width of the embedding is not known yet.
+        """
+        self._check_built()
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+    def _check_built(self) -> None:
+        if not self.is_built:
+            raise ValueError("Argument `in_features` must be given, or a first batch seen, before this can be told.")
+
+    def encoder_circuit(self, e: int = 0) -> Circuit:
+        """Encoder `e`'s gates (all encoders have the same; the embedding is their initial state)."""
+        if not isinstance(self.encoder, QuantumEncoders):
+            raise ValueError(f"Argument `encoder` must be 'quantum' to have a circuit, but is {self.config.encoder!r}.")
+        self._check_built()
+        if not 0 <= e < self.config.n_encoders:
+            raise ValueError(f"Argument `e` must be between 0 and {self.config.n_encoders - 1}, but got {e}.")
+        assert self.encoder.circuit is not None
+        return self.encoder.circuit
+
+    def encoder_to_qiskit(self, e: int = 0) -> QuantumCircuit:
+        """Encoder `e`'s gates with its trained angles, without the preparation of the state."""
+        circuit = self.encoder_circuit(e)
+        return circuit.bind(weights=self.encoder.weights[e].tolist()).to_qiskit()
+
+    def bound_circuit(self, latent: Tensor | np.ndarray | None = None) -> Circuit:
+        """The second module with its trained angles; the latent stays free, or is bound to one given row."""
+        features = None if latent is None else torch.as_tensor(latent).flatten().tolist()
+        return self.circuit.bind(weights=self.circuit_weights.tolist(), features=features)
+
+    def to_qiskit(self, latent: Tensor | np.ndarray | None = None) -> QuantumCircuit:
+        """The second module as a Qiskit circuit; see `bound_circuit`."""
+        return self.bound_circuit(latent).to_qiskit()
+
+    def to_qasm3(self, latent: Tensor | np.ndarray | None = None) -> str:
+        """The second module as OpenQASM 3 text; see `bound_circuit`."""
+        return self.bound_circuit(latent).to_qasm3()
+
+    def draw(self, max_width: int = 100) -> str:
+        """The second module as text."""
+        return self.circuit.draw(max_width=max_width)
+
+    # ---- files ----------------------------------------------------------------------------------------------
+
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
+        """Write the head alone (settings, weights, circuit) into a folder, atomically."""
+        from setfit_quantum.serialization import save_head
+
+        save_head(self, save_directory, **kwargs)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> SetFitQuantumHead:
+        """Load a head from a folder or a Hub repository that `save_pretrained` or SetFit saving wrote."""
+        from setfit_quantum.serialization import load_head
+
+        return load_head(pretrained_model_name_or_path, **kwargs)
+
+    def extra_repr(self) -> str:
+        """Settings shown by `print(head)`."""
+        config = self.config
+        return (
+            f"in_features={config.in_features}, out_features={config.out_features}, n_qubits={config.n_qubits}, "
+            f"n_encoders={config.n_encoders}, noise={self._noise}, shots={config.shots}, backend={config.backend!r}"
+        )
+
+
+def _as_noise_model(noise: NoiseModel | str | Mapping[str, Any] | None) -> NoiseModel | None:
+    if noise is None or isinstance(noise, NoiseModel):
+        return noise
+    if isinstance(noise, str):
+        return NoiseModel.from_preset(noise)
+    if isinstance(noise, Mapping):
+        return NoiseModel.from_dict(noise)
+    raise TypeError(f"Argument `noise` must be a NoiseModel, a preset's name, a mapping or None, but got {noise!r}.")
+
+
+QuantumHead = SetFitQuantumHead
