@@ -20,7 +20,7 @@ class CheckedLoss(nn.Module):
         self._loss = nn.BCEWithLogitsLoss() if head.multitarget else nn.CrossEntropyLoss()
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss of logits (batch, out_features) against labels (batch,) or, with multitarget, 0/1 (batch, out_features).
+        """Mean loss of logits (batch, out_features); labels are (batch,) or, with multitarget, 0/1 like the logits.
 
         Raises:
             ValueError: Labels the head has no output for, or of the wrong shape.

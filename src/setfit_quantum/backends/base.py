@@ -33,7 +33,7 @@ class Capabilities:
         gradients: `"autograd"`, `"adjoint"`, `"parameter-shift"` or None.
         higher_order: Whether gradients can be differentiated again.
         trajectories: Whether it accepts `PauliErrors`.
-        density_matrix: Whether `expectations_density` exists, and up to how many qubits (0: no).
+        density_matrix: Whether `moments_density` exists, and up to how many qubits (0: no).
         probabilities: Whether outcome probabilities are available.
         hardware_shots: Whether shots are drawn by the backend itself (a device or its simulator).
     """
@@ -124,6 +124,19 @@ class Backend(ABC):
         """Exact moments under `noise`, by evolving the density matrix (readout error not included)."""
         raise BackendError(f"Backend {self.name!r} does not evolve density matrices; backend='torch' does.")
 
+    def probabilities_density(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        initial_state: Tensor | None = None,
+        *,
+        noise: NoiseModel,
+        n_readout: int | None = None,
+    ) -> Tensor:
+        """Exact outcome probabilities under `noise`, by evolving the density matrix (readout error not included)."""
+        raise BackendError(f"Backend {self.name!r} does not evolve density matrices; backend='torch' does.")
+
     def check_circuit(self, circuit: Circuit) -> None:
         """Refuse gates that this backend does not have.
 
@@ -172,7 +185,5 @@ def check_inputs(
         raise ValueError(f"Arguments of different batch sizes: {sorted(sizes)}.")
     n_measured = circuit.n_qubits if n_readout is None else n_readout
     if not 1 <= n_measured <= circuit.n_qubits:
-        raise ValueError(
-            f"Argument `n_readout` must be between 1 and {circuit.n_qubits}, but got {n_readout}."
-        )
+        raise ValueError(f"Argument `n_readout` must be between 1 and {circuit.n_qubits}, but got {n_readout}.")
     return (sizes.pop() if sizes else 1), n_measured

@@ -47,6 +47,13 @@ class Circuit:
             if max(gate.wires) >= self.n_qubits:
                 raise ValueError(f"Gate {position} ({gate}) must act on wires below {self.n_qubits}.")
 
+    def __hash__(self) -> int:
+        return self._hash  # backends look circuits up in every step
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.n_qubits, self.gates))
+
     @cached_property
     def num_parameters(self) -> int:
         """Number of trainable weights that the gates refer to (one past the largest index)."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from setfit_quantum.checks import check_float, check_int
+
 
 class GateType(NamedTuple):
     """What is fixed about a gate by its name."""
@@ -53,7 +55,8 @@ class Gate:
         angle: A fixed angle in radians.
 
     Raises:
-        ValueError: Unknown name, wrong or repeated wires, or not exactly one source for the angle.
+        ValueError: Unknown name, wrong or repeated wires, not exactly one source for the angle, a negative
+            index or an angle that is not finite.
 
     Example:
         >>> Gate("ry", (0,), weight=3)
@@ -76,6 +79,11 @@ class Gate:
         if sources != int(kind.has_angle):
             needed = "exactly one of `weight`, `feature`, `angle`" if kind.has_angle else "no angle"
             raise ValueError(f"Gate {self.name!r} takes {needed}, but got {sources}.")
+        for source in ("weight", "feature"):
+            if getattr(self, source) is not None:
+                check_int(source, getattr(self, source), minimum=0)
+        if self.angle is not None:
+            check_float("angle", self.angle)
 
     @property
     def is_parametric(self) -> bool:

@@ -119,17 +119,18 @@ class _Call:
         self, backend: NumbaBackend, program: Program, mode: int, batch: int, n_readout: int, errors: PauliErrors | None
     ) -> None:
         self.backend, self.program, self.mode, self.batch, self.n_readout = backend, program, mode, batch, n_readout
-        self.codes = _NO_CODES if errors is None else np.ascontiguousarray(errors.codes)
+        self.codes = _NO_CODES if errors is None else np.require(errors.codes, np.uint8, ["C", "W"])
         self.n_tiles = -(-batch // LANES)
         self.states: np.ndarray | None = None
 
     def bind(self, weights: Tensor, features: Tensor | None, initial_state: Tensor | None) -> None:
         """Half-angle cosines and sines of whatever the rotations refer to."""
-        rows = weights.detach().numpy().reshape(-1, self.program.n_weights)
+        rows = weights.detach().numpy()
+        rows = rows if rows.ndim == 2 else rows[None, :]
         self.samples_per_row = self.batch // rows.shape[0]
         latent = _NO_FLOATS if features is None else features.detach().numpy()
         self.angle_tables = (*_half_angle(rows), *_half_angle(latent), *_half_angle(self.program.constants))
-        self.initial = _NO_FLOATS if initial_state is None else np.ascontiguousarray(initial_state.detach().numpy())
+        self.initial = _NO_FLOATS if initial_state is None else np.require(initial_state.detach().numpy(), np.float32, ["C", "W"])
 
     def forward(self, keep: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Run the circuits; `keep` retains the final states for `backward`."""
@@ -202,13 +203,14 @@ class _AdjointFunction(torch.autograd.Function):
         call: _Call = ctx.call
         shapes = _output_shapes(call)
         arrays = [
-            np.zeros(shape, np.float32) if gradient is None else np.ascontiguousarray(gradient.numpy())
+            np.zeros(shape, np.float32) if gradient is None else np.require(gradient.numpy(), np.float32, ["C", "W"])
             for gradient, shape in zip(gradients, shapes, strict=True)
         ]
         by_weight, by_feature, by_amplitude = call.backward(arrays[0], arrays[1], arrays[2], ctx.n_initial)
         weights = features = initial = None
         if ctx.needs_input_grad[1]:
-            rows = by_weight.reshape(-1, call.samples_per_row, by_weight.shape[1]).sum(axis=1)
+            n_rows = call.batch // call.samples_per_row
+            rows = by_weight.reshape(n_rows, call.samples_per_row, by_weight.shape[1]).sum(axis=1)
             weights = torch.from_numpy(rows).reshape(ctx.weights_shape)
         if ctx.needs_input_grad[2]:
             extra = ctx.features_width - by_feature.shape[1]
@@ -233,5 +235,6 @@ def _program_arrays(program: Program) -> tuple[np.ndarray, ...]:
 
 def _half_angle(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # In double precision: the error of an angle in float32 would otherwise add to that of its cosine.
-    half = 0.5 * np.asarray(angles, dtype=np.float64)
+    # C order always, since the kernels are compiled for one layout.
+    half = np.multiply(angles, 0.5, dtype=np.float64, order="C")
     return np.cos(half).astype(np.float32), np.sin(half).astype(np.float32)

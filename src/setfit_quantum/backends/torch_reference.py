@@ -1,0 +1,258 @@
+"""The readable reference backend: plain PyTorch, any gate, any device, differentiable to any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+
+from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments, check_inputs
+from setfit_quantum.backends.torch_density import MAX_QUBITS, evolve_density
+from setfit_quantum.backends.torch_gates import apply_gate, apply_pauli_error
+from setfit_quantum.backends.torch_measure import (
+    marginal_probabilities,
+    pauli_moments,
+    pauli_z,
+    state_probabilities,
+)
+from setfit_quantum.circuit import GATE_TYPES, Circuit, Gate
+
+if TYPE_CHECKING:
+    from setfit_quantum.noise import NoiseModel, PauliErrors
+
+
+class TorchBackend(Backend):
+    """Applies the gates one after another to a batch of states and lets autograd do the rest.
+
+    Memory grows with the number of gates when gradients are asked for: autograd keeps each intermediate
+    state. Circuits of real gates are run in real arithmetic.
+    """
+
+    name: ClassVar[str] = "torch"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        gates=frozenset(GATE_TYPES),
+        dtypes=(torch.float32, torch.float64),
+        devices=("cpu", "cuda"),
+        gradients="autograd",
+        higher_order=True,
+        trajectories=True,
+        density_matrix=MAX_QUBITS,
+        probabilities=True,
+    )
+
+    def state(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        initial_state: Tensor | None = None,
+        *,
+        errors: PauliErrors | None = None,
+    ) -> Tensor:
+        """The final state, shape (batch, 2**n_qubits); complex only if the circuit has complex gates.
+
+        With `errors` it is right up to a global phase (Y errors are applied as iY).
+
+        Raises:
+            ValueError: Shapes that do not fit the circuit.
+            BackendError: A precision other than float32 and float64.
+        """
+        batch, _ = self._check(circuit, weights, features, initial_state, None)
+        if errors is not None:
+            _check_errors(circuit, errors, batch)
+        state = _prepare(circuit, weights, initial_state, batch)
+        if not circuit.is_real:
+            state = state.to(state.dtype.to_complex())
+        angle_of = _angle_lookup(weights, features)
+        for position, gate in enumerate(circuit.gates):
+            state = apply_gate(state, gate, angle_of(gate))
+            if errors is not None and errors.codes[position].any():
+                codes = errors.codes[position]
+                # A two-wire code is 4 * (Pauli on the first wire) + (Pauli on the second).
+                per_wire = (codes,) if len(gate.wires) == 1 else (codes // 4, codes % 4)
+                for wire, wire_codes in zip(gate.wires, per_wire, strict=True):
+                    state = apply_pauli_error(state, wire_codes.tolist(), wire)
+        return state
+
+    def probabilities(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        initial_state: Tensor | None = None,
+        *,
+        n_readout: int | None = None,
+        errors: PauliErrors | None = None,
+    ) -> Tensor:
+        """Outcome probabilities of the first `n_readout` qubits, shape (batch, 2**n_readout)."""
+        _, n_measured = self._check(circuit, weights, features, initial_state, n_readout)
+        state = self.state(circuit, weights, features, initial_state, errors=errors)
+        return marginal_probabilities(state_probabilities(state), n_measured)
+
+    def expectations(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        initial_state: Tensor | None = None,
+        *,
+        n_readout: int | None = None,
+        errors: PauliErrors | None = None,
+    ) -> Tensor:
+        """Expectation of Pauli Z on the first `n_readout` qubits, shape (batch, n_readout)."""
+        return pauli_z(
+            self.probabilities(circuit, weights, features, initial_state, n_readout=n_readout, errors=errors)
+        )
+
+    def moments(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        initial_state: Tensor | None = None,
+        *,
+        n_readout: int | None = None,
+        errors: PauliErrors | None = None,
+    ) -> Moments:
+        """Expectations of Z_i and of Z_i Z_j on the first `n_readout` qubits."""
+        return pauli_moments(
+            self.probabilities(circuit, weights, features, initial_state, n_readout=n_readout, errors=errors)
+        )
+
+    def density(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        initial_state: Tensor | None = None,
+        *,
+        noise: NoiseModel,
+    ) -> Tensor:
+        """The final density matrix under `noise`, shape (batch, 2**n_qubits, 2**n_qubits).
+
+        Args:
+            circuit: At most 8 qubits.
+            weights: Angles in radians, shape (num_parameters,) or (batch, num_parameters).
+            features: Angles in radians, shape (batch, n_features).
+            initial_state: Real amplitudes, shape (batch, at most 2**n_qubits).
+            noise: Its gate channels and coherent over-rotation act; readout error does not.
+
+        Raises:
+            BackendError: More qubits than the limit.
+        """
+        batch, _ = self._check(circuit, weights, features, initial_state, None)
+        n_qubits = circuit.n_qubits
+        if n_qubits > MAX_QUBITS:
+            needed = 4**n_qubits * batch * 2 * weights.element_size()
+            raise BackendError(
+                f"Backend {self.name!r} evolves density matrices of at most {MAX_QUBITS} qubits, but got {n_qubits} "
+                f"(one batch of {batch} would need up to {needed:,} bytes per gate); use noise trajectories instead."
+            )
+        angle_of = _angle_lookup(weights, features)
+
+        def noisy_angle(gate: Gate) -> Tensor | None:
+            angle = angle_of(gate)
+            if angle is None:
+                return None
+            scale, offset = noise.rotation_error(gate)
+            return angle * scale + offset
+
+        state = _prepare(circuit, weights, initial_state, batch)
+        return evolve_density(state, circuit, noise.kraus_channels(circuit), noisy_angle)
+
+    def moments_density(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        initial_state: Tensor | None = None,
+        *,
+        noise: NoiseModel,
+        n_readout: int | None = None,
+    ) -> Moments:
+        """Exact moments under `noise`, by evolving the density matrix (readout error not included).
+
+        Raises:
+            BackendError: More than 8 qubits.
+        """
+        return pauli_moments(
+            self.probabilities_density(circuit, weights, features, initial_state, noise=noise, n_readout=n_readout)
+        )
+
+    def probabilities_density(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        initial_state: Tensor | None = None,
+        *,
+        noise: NoiseModel,
+        n_readout: int | None = None,
+    ) -> Tensor:
+        """Exact outcome probabilities under `noise`, shape (batch, 2**n_readout) (readout error not included).
+
+        Raises:
+            BackendError: More than 8 qubits.
+        """
+        _, n_measured = self._check(circuit, weights, features, initial_state, n_readout)
+        density = self.density(circuit, weights, features, initial_state, noise=noise)
+        return marginal_probabilities(density.diagonal(dim1=1, dim2=2).real, n_measured)
+
+    def _check(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None,
+        initial_state: Tensor | None,
+        n_readout: int | None,
+    ) -> tuple[int, int]:
+        if weights.dtype not in self.capabilities.dtypes:
+            raise BackendError(
+                f"Backend {self.name!r} computes in float32 or float64, but `weights` has {weights.dtype}."
+            )
+        for name, tensor in (("features", features), ("initial_state", initial_state)):
+            if tensor is not None and not tensor.is_floating_point():
+                raise ValueError(f"Argument `{name}` must hold real floating-point numbers, but has {tensor.dtype}.")
+        return check_inputs(circuit, weights, features, initial_state, n_readout)
+
+
+def _prepare(circuit: Circuit, weights: Tensor, initial_state: Tensor | None, batch: int) -> Tensor:
+    """Real amplitudes of shape (batch, 2**n_qubits): those given, filled up with zeros, or |0..0>."""
+    size = 2**circuit.n_qubits
+    if initial_state is None:
+        initial_state = weights.new_ones(batch, 1)
+    amplitudes = initial_state.to(weights)
+    return torch.nn.functional.pad(amplitudes, (0, size - amplitudes.shape[1]))
+
+
+def _angle_lookup(weights: Tensor, features: Tensor | None) -> Callable[[Gate], Tensor | None]:
+    """A function that gives a gate's angle, shape () or (batch,), or None if it has none."""
+    weight_angles = weights.unbind(-1)
+    feature_angles = () if features is None else features.to(weights).unbind(-1)
+
+    def angle_of(gate: Gate) -> Tensor | None:
+        if gate.weight is not None:
+            return weight_angles[gate.weight]
+        if gate.feature is not None:
+            return feature_angles[gate.feature]
+        return None if gate.angle is None else weights.new_full((), gate.angle)
+
+    return angle_of
+
+
+def _check_errors(circuit: Circuit, errors: PauliErrors, batch: int) -> None:
+    expected = (len(circuit.gates), batch)
+    if tuple(errors.codes.shape) != expected:
+        raise ValueError(
+            f"Argument `errors` must have codes of shape (gates, batch) = {expected}, "
+            f"but got {tuple(errors.codes.shape)}."
+        )
+    for position, gate in enumerate(circuit.gates):
+        largest = int(errors.codes[position].max(initial=0))
+        if largest >= 4 ** len(gate.wires):
+            raise ValueError(
+                f"Argument `errors` must have codes below {4 ** len(gate.wires)} after gate {position} ({gate.name}), "
+                f"but got {largest}."
+            )

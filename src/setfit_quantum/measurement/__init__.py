@@ -1,0 +1,5 @@
+"""From a backend's exact numbers to what a device would measure: trajectories, readout error and shots."""
+
+from setfit_quantum.measurement.measure import DEFAULT_TRAJECTORIES, measure
+
+__all__ = ["DEFAULT_TRAJECTORIES", "measure"]

@@ -1,0 +1,120 @@
+"""The sentence transformer body: loading it, encoding with it, and leaving it as it was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import Tensor, nn
+
+from setfit_quantum.checks import check_int
+from setfit_quantum.serialization.sources import HubOptions, fetch_snapshot
+
+
+def load_body(
+    source: str | Path,
+    options: HubOptions,
+    *,
+    device: torch.device | str | None = None,
+    trust_remote_code: bool = False,
+) -> SentenceTransformer:
+    """Load a body from a folder or from the Hub; every option reaches it.
+
+    Args:
+        source: Folder, or id of a repository on the Hub.
+        options: Revision, cache and token, for the Hub.
+        device: Where to put it; None: a GPU where there is one.
+        trust_remote_code: Whether modules defined in the repository may run.
+    """
+    name = str(source)
+    if options.force_download and not Path(name).is_dir():
+        # SentenceTransformer has no such option; it finds the fresh files in the cache.
+        fetch_snapshot(name if "/" in name else f"sentence-transformers/{name}", options)
+    return SentenceTransformer(
+        name,
+        device=None if device is None else str(device),
+        revision=options.revision,
+        cache_folder=None if options.cache_dir is None else str(options.cache_dir),
+        local_files_only=options.local_files_only,
+        token=options.token,
+        trust_remote_code=trust_remote_code,
+    )
+
+
+def embedding_width(body: Any) -> int | None:
+    """Number of columns of the body's embeddings, None where it does not say."""
+    # Renamed in sentence-transformers 5.4; the former name warns.
+    method = getattr(body, "get_embedding_dimension", None) or body.get_sentence_embedding_dimension
+    width = method()
+    return None if width is None else int(width)
+
+
+@contextmanager
+def preserved(body: nn.Module) -> Iterator[None]:
+    """Put back which parameters are frozen, and the mode (train or eval) of every part, after the block."""
+    frozen = [(parameter, parameter.requires_grad) for parameter in body.parameters()]
+    modes = [(module, module.training) for module in body.modules()]
+    try:
+        yield
+    finally:
+        for parameter, requires_grad in frozen:
+            parameter.requires_grad_(requires_grad)
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def limited_length(body: Any, max_length: int | None) -> Iterator[None]:
+    """Cut texts at `max_length` tokens inside the block; more than the body's own limit changes nothing."""
+    limit = body.get_max_seq_length()
+    if max_length is None or (limit is not None and check_int("max_length", max_length, minimum=1) >= limit):
+        yield
+        return
+    body.max_seq_length = check_int("max_length", max_length, minimum=1)
+    try:
+        yield
+    finally:
+        body.max_seq_length = limit
+
+
+def encode_texts(
+    body: Any, texts: Sequence[Any], *, normalize: bool, batch_size: int = 32, show_progress_bar: bool | None = None
+) -> Tensor:
+    """Embeddings that autograd may use, float32 of shape (n, d) on the body's device.
+
+    The body encodes in evaluation mode, so training and inference see the same embeddings.
+    """
+    if len(texts) == 0:
+        return torch.empty(0, embedding_width(body) or 0, device=body.device)
+    encoded = body.encode(
+        list(texts),
+        batch_size=batch_size,
+        normalize_embeddings=normalize,
+        convert_to_tensor=True,
+        show_progress_bar=show_progress_bar,
+    )
+    # encode returns inference tensors, which autograd refuses.
+    return encoded.clone().float()  # type: ignore[no-any-return]
+
+
+def check_texts(name: str, texts: Any) -> list[Any]:
+    """Return texts as a list.
+
+    Raises:
+        TypeError: One string instead of several, or a missing value; naming the argument and the row.
+        ValueError: There are none.
+    """
+    if isinstance(texts, str) or not hasattr(texts, "__iter__"):
+        raise TypeError(f"Argument `{name}` must be a sequence of texts, but got {texts!r}.")
+    values = list(texts)
+    if not values:
+        raise ValueError(f"Argument `{name}` must hold at least one text, but it is empty.")
+    for row, value in enumerate(values):
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            raise TypeError(f"Argument `{name}` must hold a text in every row, but row {row} holds {value!r}.")
+    return values

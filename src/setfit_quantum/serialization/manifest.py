@@ -1,0 +1,114 @@
+"""The manifest: size and SHA-256 of every file of a saved model."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from setfit_quantum.serialization.errors import ModelFileError
+from setfit_quantum.serialization.json_files import read_json, write_json
+from setfit_quantum.serialization.layout import EDITABLE_FILES, MANIFEST
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """What the manifest knows of one file."""
+
+    sha256: str
+    size: int
+
+
+def measure_file(path: Path) -> FileEntry:
+    """Size in bytes and SHA-256 of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileEntry(digest, os.fstat(file.fileno()).st_size)
+
+
+def measure_files(folder: Path, names: Iterable[str]) -> dict[str, FileEntry]:
+    """Entries of the named files (with / between folders), sorted by name."""
+    return {name: measure_file(folder / name) for name in sorted(names)}
+
+
+def write_manifest(path: Path, entries: Mapping[str, FileEntry]) -> None:
+    """Write the manifest file."""
+    files = {name: {"sha256": entries[name].sha256, "size": entries[name].size} for name in sorted(entries)}
+    write_json(path, {"files": files})
+
+
+def read_manifest(path: Path) -> dict[str, FileEntry]:
+    """Read a manifest file.
+
+    Raises:
+        ModelFileError: Missing or damaged, or a name that points outside the folder.
+    """
+    files = read_json(path, required=("files",))["files"]
+    if not isinstance(files, dict):
+        raise ModelFileError(path, f"must be an object, but is {files!r}.", "files")
+    return {name: _parse_entry(path, name, values) for name, values in files.items()}
+
+
+def verify_files(folder: Path, names: Collection[str] | None = None) -> None:
+    """Check files against the folder's manifest.
+
+    Args:
+        folder: Folder of a saved model.
+        names: The files to check; None: all of the manifest.
+
+    Raises:
+        ModelFileError: The manifest is missing, or a file is missing, not listed, of another size or content.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ModelFileError(
+            path,
+            "is missing: the save was not finished, or the folder was not copied as a whole. "
+            "Pass verify=False to load the files unchecked.",
+        )
+    entries = read_manifest(path)
+    for name in entries if names is None else names:
+        if name in EDITABLE_FILES:
+            continue
+        if name not in entries:
+            raise ModelFileError(path, "is not listed in the manifest.", name)
+        _verify_file(folder / name, entries[name])
+
+
+def _verify_file(path: Path, expected: FileEntry) -> None:
+    if not path.is_file():
+        raise ModelFileError(path, "is missing, though the manifest lists it.")
+    size = path.stat().st_size
+    if size != expected.size:
+        raise ModelFileError(path, f"has {size} bytes instead of {expected.size}: it is truncated or was changed.")
+    if measure_file(path) != expected:
+        raise ModelFileError(
+            path,
+            "does not have the SHA-256 of the manifest: it was changed after saving, or is damaged. "
+            "Pass verify=False if the change was meant.",
+        )
+
+
+def check_file_name(path: Path, name: Any) -> str:
+    """Return `name` if it is a file inside a model's folder.
+
+    Raises:
+        ModelFileError: The name, found in the file `path`, is absolute or points upwards.
+    """
+    pure = PurePosixPath(name) if isinstance(name, str) else PurePosixPath()
+    if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
+        raise ModelFileError(path, "must be the name of a file inside the folder.", str(name))
+    return str(name)
+
+
+def _parse_entry(path: Path, name: str, values: Any) -> FileEntry:
+    check_file_name(path, name)
+    if not isinstance(values, dict) or set(values) != {"sha256", "size"}:
+        raise ModelFileError(path, "must have exactly `sha256` and `size`.", name)
+    digest, size = values["sha256"], values["size"]
+    if not isinstance(digest, str) or len(digest) != 64 or isinstance(size, bool) or not isinstance(size, int):
+        raise ModelFileError(path, "must have a SHA-256 in hexadecimal and a whole number of bytes.", name)
+    return FileEntry(digest, size)

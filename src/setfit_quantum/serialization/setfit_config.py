@@ -1,0 +1,70 @@
+"""`config_setfit.json`: labels and settings of a model, as SetFit writes them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from setfit_quantum.serialization.errors import ModelFileError
+from setfit_quantum.serialization.json_files import read_plain_json
+from setfit_quantum.serialization.layout import SETFIT_CONFIG
+
+
+@dataclass(frozen=True)
+class SetFitConfig:
+    """What `config_setfit.json` holds.
+
+    Args:
+        labels: Names of the classes by number, or None.
+        normalize_embeddings: Whether embeddings are scaled to norm 1 before the head.
+        multi_target_strategy: SetFit's name of how several labels are handled; plain SetFit does not save it.
+    """
+
+    labels: list[Any] | None = None
+    normalize_embeddings: bool = False
+    multi_target_strategy: str | None = None
+
+
+def write_setfit_config(folder: Path, config: SetFitConfig) -> None:
+    """Write the file, in SetFit's form."""
+    values: dict[str, Any] = {
+        "normalize_embeddings": config.normalize_embeddings,
+        "labels": None if config.labels is None else [_to_plain(label) for label in config.labels],
+    }
+    if config.multi_target_strategy is not None:
+        values["multi_target_strategy"] = config.multi_target_strategy
+    (folder / SETFIT_CONFIG).write_text(json.dumps(values, indent=2), encoding="utf-8")
+
+
+def read_setfit_config(folder: Path) -> SetFitConfig:
+    """Read the file; defaults where there is none.
+
+    Raises:
+        ModelFileError: Naming the file and the field.
+    """
+    path = folder / SETFIT_CONFIG
+    if not path.is_file():
+        return SetFitConfig()
+    values = read_plain_json(path)
+    for key, value in values.items():
+        if key == "labels":
+            plain = isinstance(value, list) and all(isinstance(label, str | int | float | bool) for label in value)
+            if value is not None and not plain:
+                raise ModelFileError(path, f"must be a list of names or null, but is {value!r}.", key)
+        elif key == "normalize_embeddings":
+            if not isinstance(value, bool):
+                raise ModelFileError(path, f"must be true or false, but is {value!r}.", key)
+        elif key == "multi_target_strategy":
+            if value is not None and not isinstance(value, str):
+                raise ModelFileError(path, f"must be a text or null, but is {value!r}.", key)
+        else:
+            raise ModelFileError(path, "is unknown; allowed are labels, normalize_embeddings, multi_target_strategy.", key)
+    return SetFitConfig(**values)
+
+
+def _to_plain(label: Any) -> Any:
+    return label.item() if isinstance(label, np.generic) else label

@@ -1,0 +1,56 @@
+"""scikit-learn heads with skops: no pickle is written, and none is read unless the caller insists."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from setfit_quantum.serialization.errors import ModelFileError
+
+
+def write_sklearn_head(path: Path, head: Any) -> None:
+    """Write an estimator."""
+    import skops.io
+
+    skops.io.dump(head, path)
+
+
+def read_sklearn_head(path: Path, trusted: Sequence[str] = ()) -> Any:
+    """Read an estimator.
+
+    Args:
+        path: A file that `write_sklearn_head` wrote.
+        trusted: Names of types outside scikit-learn that the caller trusts.
+
+    Raises:
+        ModelFileError: Damaged, or with types that are not trusted; the message names them.
+    """
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        untrusted = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
+        if untrusted:
+            raise ModelFileError(
+                path, f"holds the types {untrusted}, which could run code. Pass trusted={untrusted!r} if you trust them."
+            )
+        return skops.io.load(path, trusted=list(trusted))
+    except ModelFileError:
+        raise
+    except FileNotFoundError:
+        raise ModelFileError(path, "is missing.") from None
+    # skops raises whatever its node readers stumble over; each means that the file is not what it should be.
+    except (
+        zipfile.BadZipFile, UntrustedTypesFoundException, ValueError, KeyError, TypeError, AttributeError, EOFError,
+        OSError, ImportError, IndexError, NotImplementedError,
+    ) as error:  # fmt: skip
+        raise ModelFileError(path, f"is not a whole skops file ({type(error).__name__}: {error}).") from error
+
+
+def read_pickled_head(path: Path) -> Any:
+    """Read a head that plain SetFit wrote with joblib. This runs whatever code the file contains."""
+    import joblib
+
+    return joblib.load(path)

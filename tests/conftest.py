@@ -1,0 +1,13 @@
+"""Settings shared by all tests."""
+
+from hypothesis import HealthCheck, settings
+
+# Derandomized: the same examples on every run and machine. No deadline: shared machines stall now and then.
+settings.register_profile(
+    "reproducible",
+    derandomize=True,
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("reproducible")
