@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from setfit_quantum.head import SetFitQuantumHead
     from setfit_quantum.model import SetFitModel
     from setfit_quantum.noise import NoiseModel
-    from setfit_quantum.trainer import Trainer
-    from setfit_quantum.training import TrainingArguments
+    from setfit_quantum.training.setfit_arguments import TrainingArguments
+    from setfit_quantum.training.setfit_trainer import Trainer
 
     QuantumHead = SetFitQuantumHead
 
@@ -31,8 +31,8 @@ _EXPORTS = {
     "QuantumHeadConfig": "setfit_quantum.config",
     "SetFitModel": "setfit_quantum.model",
     "SetFitQuantumHead": "setfit_quantum.head",
-    "Trainer": "setfit_quantum.trainer",
-    "TrainingArguments": "setfit_quantum.training",
+    "Trainer": "setfit_quantum.training.setfit_trainer",
+    "TrainingArguments": "setfit_quantum.training.setfit_arguments",
 }
 
 __all__ = [

@@ -231,7 +231,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "n_encoders": 1,
         "encoder": "quantum",
         "encoder_layers": 3,
-        "encoder_connectivity": 9,
+        "encoder_connectivity": None,  # 9, as the paper has it, wherever the encoder has 10 qubits or more
         "amplitude_bias": 0.0,
         "n_reuploads": 4,
         "reupload_layers": 1,

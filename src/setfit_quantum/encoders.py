@@ -33,6 +33,9 @@ def prepare_amplitudes(embeddings: Tensor, amplitude_bias: float) -> Tensor:
         ValueError: A row is zero and there is no bias: it has no direction to encode.
     """
     norms = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
+    if not bool(torch.isfinite(norms).all()):  # the squares overflow: scale first
+        embeddings = embeddings / embeddings.abs().amax(dim=1, keepdim=True).clamp_min(1)
+        norms = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
     tiny = torch.finfo(embeddings.dtype).tiny
     if amplitude_bias == 0:
         if embeddings.shape[0] and float(norms.min()) <= tiny:

@@ -8,14 +8,14 @@ import os
 import sys
 import warnings
 from functools import cache
-from types import ModuleType
+from typing import Any
 
 _LOGGER = "setfit"
 _VARIABLE = "CODECARBON_LOG_LEVEL"
 
 
 @cache
-def import_setfit() -> ModuleType:
+def import_setfit() -> Any:
     """Import `setfit`, and undo what its import sets: INFO verbosity, a warning filter, an environment variable.
 
     Where the user imported it before, their settings stay as they are.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments, check_inputs
 from setfit_quantum.backends.torch_density import MAX_QUBITS, evolve_density
 from setfit_quantum.backends.torch_gates import apply_gate, apply_pauli_error
+from setfit_quantum.backends.torch_inputs import build_angle_lookup, check_errors, check_real, prepare_state
 from setfit_quantum.backends.torch_measure import (
     marginal_probabilities,
     pauli_moments,
@@ -61,11 +61,11 @@ class TorchBackend(Backend):
         """
         batch, _ = self._check(circuit, weights, features, initial_state, None)
         if errors is not None:
-            _check_errors(circuit, errors, batch)
-        state = _prepare(circuit, weights, initial_state, batch)
+            check_errors(circuit, errors, batch)
+        state = prepare_state(circuit, weights, initial_state, batch)
         if not circuit.is_real:
             state = state.to(state.dtype.to_complex())
-        angle_of = _angle_lookup(weights, features)
+        angle_of = build_angle_lookup(weights, features)
         for position, gate in enumerate(circuit.gates):
             state = apply_gate(state, gate, angle_of(gate))
             if errors is not None and errors.codes[position].any():
@@ -150,7 +150,7 @@ class TorchBackend(Backend):
                 f"Backend {self.name!r} evolves density matrices of at most {MAX_QUBITS} qubits, but got {n_qubits} "
                 f"(one batch of {batch} would need up to {needed:,} bytes per gate); use noise trajectories instead."
             )
-        angle_of = _angle_lookup(weights, features)
+        angle_of = build_angle_lookup(weights, features)
 
         def noisy_angle(gate: Gate) -> Tensor | None:
             angle = angle_of(gate)
@@ -159,7 +159,7 @@ class TorchBackend(Backend):
             scale, offset = noise.rotation_error(gate)
             return angle * scale + offset
 
-        state = _prepare(circuit, weights, initial_state, batch)
+        state = prepare_state(circuit, weights, initial_state, batch)
         return evolve_density(state, circuit, noise.kraus_channels(circuit), noisy_angle)
 
     def moments_density(
@@ -212,47 +212,5 @@ class TorchBackend(Backend):
             raise BackendError(
                 f"Backend {self.name!r} computes in float32 or float64, but `weights` has {weights.dtype}."
             )
-        for name, tensor in (("features", features), ("initial_state", initial_state)):
-            if tensor is not None and not tensor.is_floating_point():
-                raise ValueError(f"Argument `{name}` must hold real floating-point numbers, but has {tensor.dtype}.")
+        check_real(features, initial_state)
         return check_inputs(circuit, weights, features, initial_state, n_readout)
-
-
-def _prepare(circuit: Circuit, weights: Tensor, initial_state: Tensor | None, batch: int) -> Tensor:
-    """Real amplitudes of shape (batch, 2**n_qubits): those given, filled up with zeros, or |0..0>."""
-    size = 2**circuit.n_qubits
-    if initial_state is None:
-        initial_state = weights.new_ones(batch, 1)
-    amplitudes = initial_state.to(weights)
-    return torch.nn.functional.pad(amplitudes, (0, size - amplitudes.shape[1]))
-
-
-def _angle_lookup(weights: Tensor, features: Tensor | None) -> Callable[[Gate], Tensor | None]:
-    """A function that gives a gate's angle, shape () or (batch,), or None if it has none."""
-    weight_angles = weights.unbind(-1)
-    feature_angles = () if features is None else features.to(weights).unbind(-1)
-
-    def angle_of(gate: Gate) -> Tensor | None:
-        if gate.weight is not None:
-            return weight_angles[gate.weight]
-        if gate.feature is not None:
-            return feature_angles[gate.feature]
-        return None if gate.angle is None else weights.new_full((), gate.angle)
-
-    return angle_of
-
-
-def _check_errors(circuit: Circuit, errors: PauliErrors, batch: int) -> None:
-    expected = (len(circuit.gates), batch)
-    if tuple(errors.codes.shape) != expected:
-        raise ValueError(
-            f"Argument `errors` must have codes of shape (gates, batch) = {expected}, "
-            f"but got {tuple(errors.codes.shape)}."
-        )
-    for position, gate in enumerate(circuit.gates):
-        largest = int(errors.codes[position].max(initial=0))
-        if largest >= 4 ** len(gate.wires):
-            raise ValueError(
-                f"Argument `errors` must have codes below {4 ** len(gate.wires)} after gate {position} ({gate.name}), "
-                f"but got {largest}."
-            )

@@ -14,6 +14,7 @@ app = typer.Typer(
     name="setfit-quantum",
     help="Few-shot text classification with a quantum head for SetFit.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

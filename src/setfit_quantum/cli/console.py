@@ -21,6 +21,11 @@ def note(message: str) -> None:
     progress.print(message, style="dim", markup=False)
 
 
+def is_interactive() -> bool:
+    """Whether a person watches standard error: progress bars are for people, not for logs."""
+    return sys.stderr.isatty()
+
+
 def emit_json(values: Mapping[str, Any]) -> None:
     """Write one JSON document to standard output, and nothing else."""
     sys.stdout.write(json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
@@ -31,7 +36,7 @@ def build_table(title: str | None, *columns: str) -> Table:
     """A table whose first column is text and the others numbers."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=index > 0)
+        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=index > 0 or len(columns) > 2)
     return table
 
 

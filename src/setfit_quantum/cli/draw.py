@@ -20,8 +20,9 @@ def register(app: typer.Typer) -> None:
 def draw(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="Folder of a saved model or head, or its id on the Hub.",
-                       show_default=False),
+        typer.Argument(
+            metavar="MODEL", help="Folder of a saved model or head, or its id on the Hub.", show_default=False
+        ),
     ] = None,
     qubits: Annotated[
         int | None, typer.Option(help="Without MODEL: qubits of a new head.", show_default="10", min=2)

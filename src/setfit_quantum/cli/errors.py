@@ -16,11 +16,11 @@ FAILURE = 1
 BAD_INPUT = 2
 
 
-class BadInput(Exception):
+class BadInput(Exception):  # noqa: N818 (it names whose fault it is)
     """What the user gave cannot be used; the message says what is wrong and what is allowed."""
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818 (the counterpart of BadInput)
     """The command could not do its work; the message says how to go on."""
 
 

@@ -37,8 +37,11 @@ def evaluate(
     backend: options.Backend = None,
     exact: Annotated[
         bool,
-        typer.Option("--exact", help="Without shots and noise, whatever the model was saved with.",
-                     rich_help_panel=options.DEVICE),
+        typer.Option(
+            "--exact",
+            help="Without shots and noise, whatever the model was saved with.",
+            rich_help_panel=options.DEVICE,
+        ),
     ] = False,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -54,15 +57,30 @@ def evaluate(
             split = "test"
         note("Loading ...")
     with working():
-        from setfit_quantum.cli.models import change_device, class_names, classify, encode_targets, is_multilabel, load_model
+        from setfit_quantum.cli.models import (
+            change_device,
+            class_names,
+            classify,
+            encode_targets,
+            is_multilabel,
+            load_model,
+        )
         from setfit_quantum.evaluation import evaluate_predictions
 
         loaded = load_model(model)
         multilabel = is_multilabel(loaded)
         with checking_input():
             examples = load_examples(
-                data, split, text_column, label_column, limit, config=config, multilabel=multilabel or None,
-                encoding=encoding, delimiter=delimiter, label_separator=label_separator,
+                data,
+                split,
+                text_column,
+                label_column,
+                limit,
+                config=config,
+                multilabel=multilabel or None,
+                encoding=encoding,
+                delimiter=delimiter,
+                label_separator=label_separator,
             )
         classes = class_names(loaded)
         targets = encode_targets(examples, classes, multilabel)

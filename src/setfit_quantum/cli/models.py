@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from setfit_quantum.cli.errors import BadInput, checking_input
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from setfit_quantum.data import Examples
     from setfit_quantum.model import SetFitModel
 
@@ -32,10 +35,11 @@ def check_output(output: Path) -> None:
         return
     if output.exists():
         raise BadInput(f"Argument `--output` must be a folder, but {str(output)!r} is a file.")
-    try:
-        output.mkdir(parents=True)
-    except OSError as error:
-        raise BadInput(f"Argument `--output`: {str(output)!r} cannot be created ({error.strerror}).") from error
+    parent = next(path for path in output.absolute().parents if path.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise BadInput(
+            f"Argument `--output`: {str(output)!r} cannot be created, since {str(parent)!r} is not writable."
+        )
 
 
 def build_model(body: str | None, head: Any, labels: Sequence[str]) -> SetFitModel:
@@ -44,7 +48,7 @@ def build_model(body: str | None, head: Any, labels: Sequence[str]) -> SetFitMod
     Raises:
         BadInput: The body cannot be loaded.
     """
-    from setfit_quantum.default_body import resolve_body
+    from setfit_quantum.default_body import DEFAULT_BODY, resolve_body
     from setfit_quantum.model import SetFitModel
 
     name = resolve_body(body)
@@ -53,6 +57,9 @@ def build_model(body: str | None, head: Any, labels: Sequence[str]) -> SetFitMod
             model: SetFitModel = SetFitModel.from_pretrained(name, head=head, labels=list(labels))
     except OSError as error:
         raise _unreachable("body", name, error) from error
+    if name != (body or DEFAULT_BODY):
+        # The card names the body by its id, not by the folder of its offline copy.
+        model.model_card_data.st_id = body or DEFAULT_BODY
     return model
 
 
@@ -127,21 +134,10 @@ def is_multilabel(model: SetFitModel) -> bool:
     return bool(model.multi_target_strategy) or bool(getattr(model.model_head, "multitarget", False))
 
 
-def embed(model: SetFitModel, texts: Sequence[str], *, show_progress: bool = False) -> NDArray[np.float32]:
+def embed(model: SetFitModel, texts: Sequence[str], *, show_progress: bool = False) -> Tensor:
     """Embeddings by the body in evaluation mode, shape (n_texts, d)."""
-    body: Any = model.model_body
-    was_training = body.training
-    body.eval()
-    try:
-        embeddings = body.encode(
-            list(texts),
-            convert_to_numpy=True,
-            normalize_embeddings=model.normalize_embeddings,
-            show_progress_bar=show_progress,
-        )
-    finally:
-        body.train(was_training)
-    return np.asarray(embeddings, dtype=np.float32)
+    embeddings: Any = model.encode(list(texts), show_progress_bar=show_progress)
+    return cast("Tensor", embeddings)
 
 
 def classify(model: SetFitModel, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -23,9 +23,7 @@ DataSource = Annotated[
         show_default=False,
     ),
 ]
-ModelSource = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Folder of a saved model, or its id on the Hub.", show_default=False)
-]
+ModelSource = Annotated[str, typer.Argument(help="Folder of a saved model, or its id on the Hub.", show_default=False)]
 Split = Annotated[
     str | None,
     typer.Option(help="Split of a folder, bundled or Hub data set.", show_default=False, rich_help_panel=DATA),
@@ -42,8 +40,11 @@ Limit = Annotated[
 Encoding = Annotated[str, typer.Option(help="Encoding of a text file.", rich_help_panel=DATA)]
 Delimiter = Annotated[
     str | None,
-    typer.Option(help="Column delimiter of a csv or tsv file; found from its header otherwise.", show_default=False,
-                 rich_help_panel=DATA),
+    typer.Option(
+        help="Column delimiter of a csv or tsv file; found from its header otherwise.",
+        show_default=False,
+        rich_help_panel=DATA,
+    ),
 ]
 LabelSeparator = Annotated[
     str, typer.Option(help="What separates the labels of one text, with --multilabel.", rich_help_panel=DATA)
@@ -51,8 +52,9 @@ LabelSeparator = Annotated[
 
 Shots = Annotated[
     int | None,
-    typer.Option(help="Measurement shots; exact expectations without.", show_default=False, min=1,
-                 rich_help_panel=DEVICE),
+    typer.Option(
+        help="Measurement shots; exact expectations without.", show_default=False, min=1, rich_help_panel=DEVICE
+    ),
 ]
 Noise = Annotated[
     str | None,
@@ -65,13 +67,17 @@ Noise = Annotated[
 ]
 Sampler = Annotated[
     str | None,
-    typer.Option(help="How shots are drawn: gaussian, paper or multinomial.", show_default=False,
-                 rich_help_panel=DEVICE),
+    typer.Option(
+        help="How shots are drawn: gaussian, paper or multinomial.", show_default=False, rich_help_panel=DEVICE
+    ),
 ]
 Backend = Annotated[
     str | None,
-    typer.Option(help="What runs the circuit: numba, torch, torchquantum, qiskit, ...", show_default=False,
-                 rich_help_panel=DEVICE),
+    typer.Option(
+        help="What runs the circuit: numba, torch, torchquantum, qiskit, ...",
+        show_default=False,
+        rich_help_panel=DEVICE,
+    ),
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,12 +30,14 @@ def register(app: typer.Typer) -> None:
 def predict(
     model: options.ModelSource,
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to classify.", show_default=False)
+        list[str] | None, typer.Argument(metavar="TEXT", help="Texts to classify.", show_default=False)
     ] = None,
     file: Annotated[
         Path | None,
         typer.Option(
-            "--file", "-f", show_default=False,
+            "--file",
+            "-f",
+            show_default=False,
             help="Texts from a .txt file (one per line), or from the text column of a csv, tsv, json, jsonl or "
             "parquet file.",
         ),
@@ -59,7 +61,8 @@ def predict(
         loaded = load_model(model)
         change_device(loaded, shots=shots, noise=noise, sampler=sampler, backend=backend, exact=False)
     count = 0
-    for chunk in batched(source, CHUNK):
+    texts_left = iter(source)
+    while chunk := list(islice(texts_left, CHUNK)):
         with working():
             records = classify_records(loaded, chunk)
         for record in records:

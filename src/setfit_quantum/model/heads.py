@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import torch
 from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from torch import nn
@@ -80,10 +77,9 @@ def build_head(
             "Argument `head` must be a torch module or scikit-learn estimator, a class of these, or a function "
             f"`in_features -> head`, but got {head!r}{'' if built is head else f', which gave {built!r}'}."
         )
-    if not isinstance(built, nn.Module) and multi_target_strategy is not None:
-        if not isinstance(built, tuple(STRATEGIES.values())):
-            built = STRATEGIES[multi_target_strategy](built)
-    return built
+    if isinstance(built, (nn.Module, *STRATEGIES.values())) or multi_target_strategy is None:
+        return built
+    return STRATEGIES[multi_target_strategy](built)
 
 
 def is_head(value: Any) -> bool:
@@ -91,11 +87,6 @@ def is_head(value: Any) -> bool:
     if isinstance(value, type):
         return False
     return isinstance(value, nn.Module) or all(hasattr(value, name) for name in ("fit", "predict"))
-
-
-def default_classical_head(**params: Any) -> LogisticRegression:
-    """The head that plain SetFit uses."""
-    return LogisticRegression(**params)
 
 
 def fit_to_body(head: Any, in_features: int | None, labels: Sequence[Any] | None) -> None:
@@ -136,24 +127,3 @@ def resolve_strategy(head: Any, strategy: str | None) -> str | None:
     if not multitarget and hasattr(head, "multitarget"):
         raise ValueError(f"Argument `multi_target_strategy={strategy!r}` needs a head made with multitarget=True.")
     return strategy
-
-
-def head_name(head: Any) -> str:
-    """Name of a head's class, for people."""
-    return type(head).__name__
-
-
-def is_quantum(head: Any) -> bool:
-    """Whether a head is ours."""
-    return isinstance(head, SetFitQuantumHead)
-
-
-def takes_device(head: Any, device: torch.device | str) -> None:
-    """Move a module head to `device`, where it is not there yet."""
-    if isinstance(head, nn.Module):
-        head.to(device)
-
-
-def accepts(function: Callable[..., Any], name: str) -> bool:
-    """Whether a function takes an argument of that name."""
-    return name in inspect.signature(function).parameters

@@ -108,7 +108,7 @@ def draw_faulty_errors(circuit: Circuit, noise: NoiseModel, count: int, rng: np.
         raise ValueError("Argument `noise` causes no errors in this circuit, so none can be drawn.")
     columns = np.arange(count)
     uniforms = rng.random((2, count))
-    first = np.searchsorted(plan.first_error, uniforms[0] * (1 - plan.clean), side="right")
+    first = np.searchsorted(plan.first_error, uniforms[0] * plan.first_error[-1], side="right")
     first = np.minimum(first, plan.last_noisy)
     paulis = _invert(plan, first, uniforms[1] * plan.cumulative[first, -1])
     codes[first, columns] = np.minimum(paulis, 15)
@@ -173,7 +173,7 @@ def _cached_plan(key: ById, noise: NoiseModel) -> _Plan:
         largest=min(1.0, largest),
         cumulative=cumulative / largest if largest else cumulative,
         first_error=-np.expm1(log_clean),
-        clean=float(np.exp(log_clean[-1])) if len(totals) else 1.0,
+        clean=float(np.prod(probabilities[:, 0])),
         last_noisy=int(np.flatnonzero(totals)[-1]) if largest else 0,
     )
 

@@ -85,7 +85,10 @@ def _seal(folder: Path, staging: Path, keep_others: bool) -> None:
         # A pickled head left by plain SetFit would no longer belong to the body beside it.
         removals = (set(former) | {PICKLED_HEAD}) - set(entries)
     write_json(staging / REMOVALS, {"files": sorted(removals)})
+    mode = (staging / REMOVALS).stat().st_mode
     for path in [*staging.rglob("*"), staging]:
+        if path.is_file():
+            path.chmod(mode)  # safetensors makes files that nobody else can read, whatever the user's umask says
         _sync(path)
     draft = staging / f"{MANIFEST}.part"
     write_manifest(draft, entries)

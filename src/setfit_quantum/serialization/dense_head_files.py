@@ -11,7 +11,7 @@ from setfit_quantum.serialization.layout import DENSE_HEAD_CONFIG, DENSE_HEAD_WE
 from setfit_quantum.serialization.tensor_files import load_tensors, write_tensors
 from setfit_quantum.vanilla import import_setfit
 
-_FIELDS = {
+_FIELDS: dict[str, type] = {
     "in_features": int, "out_features": int, "temperature": float, "eps": float, "bias": bool, "multitarget": bool,
 }  # fmt: skip
 
@@ -38,7 +38,7 @@ def read_dense_head(folder: Path) -> Any:
         value = values[name]
         if type(value) is not kind and not (kind is float and type(value) is int):
             raise ModelFileError(path, f"must be of type {kind.__name__}, but is {value!r}.", f"head.{name}")
-        if kind is int and not 1 <= value <= 2**22:
+        if type(value) is int and kind is int and not 1 <= value <= 2**22:
             raise ModelFileError(path, f"must be between 1 and {2**22}, but is {value}.", f"head.{name}")
     head = import_setfit().SetFitHead(**values, device="cpu")
     load_tensors(folder / DENSE_HEAD_WEIGHTS, head)

@@ -92,7 +92,9 @@ def write_head_files(head: SetFitQuantumHead, folder: Path) -> None:
         )
     dtype = str(head.circuit_weights.dtype).removeprefix("torch.")
     if dtype not in _DTYPES:
-        raise ValueError(f"Argument `head` must have parameters of {' or '.join(_DTYPES)} to be saved, but has {dtype}.")
+        raise ValueError(
+            f"Argument `head` must have parameters of {' or '.join(_DTYPES)} to be saved, but has {dtype}."
+        )
     write_tensors(folder / HEAD_WEIGHTS, head)
     write_json(folder / HEAD_CONFIG, {"dtype": dtype, "head": head.config.to_dict()})
     (folder / CIRCUIT).write_text(head.to_qasm3(), encoding="utf-8")

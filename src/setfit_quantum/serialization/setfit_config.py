@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ def read_setfit_config(folder: Path) -> SetFitConfig:
             if value is not None and not isinstance(value, str):
                 raise ModelFileError(path, f"must be a text or null, but is {value!r}.", key)
         else:
-            raise ModelFileError(path, "is unknown; allowed are labels, normalize_embeddings, multi_target_strategy.", key)
+            allowed = ", ".join(field.name for field in fields(SetFitConfig))
+            raise ModelFileError(path, f"is unknown; allowed are {allowed}.", key)
     return SetFitConfig(**values)
 
 

@@ -34,7 +34,8 @@ def read_sklearn_head(path: Path, trusted: Sequence[str] = ()) -> Any:
         untrusted = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
         if untrusted:
             raise ModelFileError(
-                path, f"holds the types {untrusted}, which could run code. Pass trusted={untrusted!r} if you trust them."
+                path,
+                f"holds the types {untrusted}, which could run code. Pass trusted={untrusted!r} if you trust them.",
             )
         return skops.io.load(path, trusted=list(trusted))
     except ModelFileError:
@@ -51,6 +52,6 @@ def read_sklearn_head(path: Path, trusted: Sequence[str] = ()) -> Any:
 
 def read_pickled_head(path: Path) -> Any:
     """Read a head that plain SetFit wrote with joblib. This runs whatever code the file contains."""
-    import joblib
+    import joblib  # type: ignore[import-untyped]
 
     return joblib.load(path)

@@ -25,8 +25,8 @@ _FREE_ARGUMENTS = (
     "log_every",
     "device",
 )
-# Restored from the checkpoint (weights, generators) or seen in the parameters' shapes.
-_FREE_HEAD_SETTINGS = ("seed", "in_features", "out_features")
+# Seen in the shapes of the parameters.
+_FREE_HEAD_SETTINGS = ("in_features", "out_features")
 _SKETCH_TOLERANCE = 1e-4
 
 

@@ -99,7 +99,7 @@ def _to_sequence(labels: Any, argument: str) -> Any:
 def _is_nested(values: Any) -> bool:
     if isinstance(values, np.ndarray):
         return values.ndim > 1
-    return any(not isinstance(v, str) and (hasattr(v, "__len__") or getattr(v, "ndim", 0) > 0) for v in values[:1])
+    return isinstance(values[0], list | tuple) or getattr(values[0], "ndim", 0) > 0
 
 
 def _encode_strings(values: Sequence[Any], names: list[str] | None, argument: str) -> EncodedLabels:

@@ -1,0 +1,63 @@
+"""`save_pretrained`: body, head, settings and card as files, without pickle, old or new version but never a mixture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sklearn.base import BaseEstimator
+
+from setfit_quantum.head import SetFitQuantumHead
+from setfit_quantum.model.body import embedding_width
+from setfit_quantum.model.heads import fit_to_body
+from setfit_quantum.serialization.atomic import staged_save
+from setfit_quantum.serialization.dense_head_files import write_dense_head
+from setfit_quantum.serialization.head_files import write_head_files
+from setfit_quantum.serialization.layout import CARD, SKLEARN_HEAD
+from setfit_quantum.serialization.setfit_config import SetFitConfig, write_setfit_config
+from setfit_quantum.serialization.sklearn_files import write_sklearn_head
+from setfit_quantum.vanilla import import_setfit
+
+if TYPE_CHECKING:
+    from setfit_quantum.model.setfit_model import SetFitModel
+
+
+def save_model(model: SetFitModel, folder: Path) -> None:
+    """Write a model into a folder, atomically.
+
+    Raises:
+        TypeError: A head that cannot be saved without pickle.
+        ValueError: A part is missing, or a parameter of the head is NaN.
+    """
+    if model.model_body is None:
+        raise ValueError("Argument `model_body` must be given before a model is saved, but it is None.")
+    fit_to_body(model.model_head, embedding_width(model.model_body), None)
+    check_savable(model.model_head)
+    with staged_save(folder) as staging:
+        _write_head(model.model_head, staging)
+        config = SetFitConfig(model.labels, model.normalize_embeddings, model.multi_target_strategy)
+        write_setfit_config(staging, config)
+        model.model_body.save(str(staging), create_model_card=False)
+        (staging / CARD).write_text(model.generate_model_card(), encoding="utf-8")
+
+
+def check_savable(head: Any) -> None:
+    """Refuse a head that could only be pickled.
+
+    Raises:
+        TypeError: Naming its class and what can be saved.
+    """
+    if not isinstance(head, SetFitQuantumHead | BaseEstimator) and type(head) is not import_setfit().SetFitHead:
+        raise TypeError(
+            "Argument `model_head` must be a QuantumHead, a SetFitHead or a scikit-learn estimator to be saved without "
+            f"pickle, but got {type(head).__name__}."
+        )
+
+
+def _write_head(head: Any, folder: Path) -> None:
+    if isinstance(head, SetFitQuantumHead):
+        write_head_files(head, folder)
+    elif isinstance(head, BaseEstimator):
+        write_sklearn_head(folder / SKLEARN_HEAD, head)
+    else:
+        write_dense_head(head, folder)

@@ -1,0 +1,335 @@
+"""`SetFitModel`: SetFit's model with the head, training and files that a quantum head needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from setfit_quantum.card import render_card
+from setfit_quantum.model.body import check_texts, encode_texts
+from setfit_quantum.model.fitting import build_arguments, fit_module_head, read_validation
+from setfit_quantum.model.heads import HeadSpec, resolve_strategy
+from setfit_quantum.model.loading import LoadOptions, load_parts
+from setfit_quantum.model.saving import save_model
+from setfit_quantum.serialization.sources import HubOptions
+from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult
+from setfit_quantum.training.setfit_defaults import replace_untouched, trainer_fields
+from setfit_quantum.vanilla import import_setfit
+
+_PlainSetFitModel: Any = import_setfit().SetFitModel
+
+
+class SetFitModel(_PlainSetFitModel):
+    """A sentence transformer and a head, with SetFit's interface.
+
+    Args:
+        model_body: The `SentenceTransformer`.
+        model_head: A `QuantumHead`, another module with SetFit's head interface, or a scikit-learn estimator. An
+            instance given to two models is shared by them.
+        multi_target_strategy: SetFit's name of how several labels per text are handled; for a module head made
+            with `multitarget=True` it may be left out.
+        normalize_embeddings: Whether embeddings are scaled to norm 1.
+        labels: Names of the classes by number.
+        model_card_data: SetFit's data for the card.
+        sentence_transformers_kwargs: Kept for SetFit.
+
+    Example:
+        >>> model = SetFitModel.from_pretrained(body, head=QuantumHead(n_qubits=8))  # doctest: +SKIP
+        >>> model.fit(texts, labels, num_epochs=60)  # doctest: +SKIP
+        >>> model.predict(["A joy from start to finish."])  # doctest: +SKIP
+        ['positive']
+    """
+
+    head_training: HeadTrainingResult | None = None
+    """The outcome of the last training of a module head."""
+
+    def __init__(
+        self,
+        model_body: Any = None,
+        model_head: Any = None,
+        multi_target_strategy: str | None = None,
+        normalize_embeddings: bool = False,
+        labels: Sequence[Any] | None = None,
+        model_card_data: Any = None,
+        sentence_transformers_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            model_body=model_body,
+            model_head=model_head,
+            multi_target_strategy=resolve_strategy(model_head, multi_target_strategy),
+            normalize_embeddings=normalize_embeddings,
+            labels=None if labels is None else list(labels),
+            model_card_data=model_card_data,
+            sentence_transformers_kwargs=dict(sentence_transformers_kwargs or {}),
+        )
+
+    @property
+    def head_history(self) -> list[dict[str, Any]]:
+        """One entry per epoch of the last training of a module head (see `HeadTrainingResult`)."""
+        return [] if self.head_training is None else self.head_training.history
+
+    # ---- loading --------------------------------------------------------------------------------------------
+
+    # SetFit binds its own `from_pretrained` to its own class, so that a subclass would get a plain SetFitModel.
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        head: HeadSpec | None = None,
+        *,
+        labels: Sequence[Any] | None = None,
+        multi_target_strategy: str | None = None,
+        normalize_embeddings: bool | None = None,
+        use_differentiable_head: bool = False,
+        head_params: Mapping[str, Any] | None = None,
+        device: torch.device | str | None = None,
+        model_card_data: Any = None,
+        trust_remote_code: bool = False,
+        allow_pickle: bool = False,
+        trusted: Sequence[str] = (),
+        verify: bool = True,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+    ) -> SetFitModel:
+        """Load a saved model, or a sentence transformer to which a head is added.
+
+        Args:
+            pretrained_model_name_or_path: Folder, or id of a repository on the Hub: of a model saved by this
+                package, of a sentence transformer, or of a plain SetFit model.
+            head: A head instance (used as it is, not copied), a class, or a function `in_features -> head`. It is
+                used instead of a saved head. None: the saved head, or a new `QuantumHead()` where there is none.
+            labels: Names of the classes by number.
+            multi_target_strategy: SetFit's `"one-vs-rest"`, `"multi-output"` or `"classifier-chain"`.
+            normalize_embeddings: Whether embeddings are scaled to norm 1; None: as saved, else no.
+            use_differentiable_head: Make SetFit's own differentiable head.
+            head_params: Arguments for a head made here.
+            device: Where to put the model; None: a GPU where there is one.
+            model_card_data: SetFit's data for the card.
+            trust_remote_code: Whether the body's modules defined in the repository may run.
+            allow_pickle: Whether a plain SetFit model's `model_head.pkl` may be loaded, which can run any code.
+            trusted: Types outside scikit-learn that a saved scikit-learn head may contain.
+            verify: Whether to check the files against their hashes.
+            revision: Branch, tag or commit on the Hub, for body and head alike.
+            cache_dir: Folder of the Hub's cache.
+            force_download: Whether to download files that are in the cache.
+            local_files_only: Whether to stay offline.
+            token: Token of the Hub, or whether to use the stored one.
+
+        Raises:
+            ModelFileError: A file is missing, damaged or not understood, or a pickled head is not allowed.
+            FileNotFoundError: There is no such folder.
+        """
+        options = LoadOptions(
+            hub=HubOptions(revision, cache_dir, force_download, local_files_only, token),
+            device=device,
+            trust_remote_code=trust_remote_code,
+            allow_pickle=allow_pickle,
+            trusted=trusted,
+            verify=verify,
+        )
+        parts = load_parts(
+            pretrained_model_name_or_path,
+            options,
+            head=head,
+            labels=labels,
+            normalize_embeddings=normalize_embeddings,
+            multi_target_strategy=multi_target_strategy,
+            use_differentiable_head=use_differentiable_head,
+            head_params=head_params,
+        )
+        return cls(
+            model_body=parts.body,
+            model_head=parts.head,
+            multi_target_strategy=parts.config.multi_target_strategy,
+            normalize_embeddings=parts.config.normalize_embeddings,
+            labels=parts.config.labels,
+            model_card_data=model_card_data,
+        )
+
+    # ---- training -------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x_train: Any,
+        y_train: Any,
+        num_epochs: int | None = None,
+        batch_size: int | None = None,
+        body_learning_rate: float | None = None,
+        head_learning_rate: float | None = None,
+        end_to_end: bool = False,
+        l2_weight: float | None = None,
+        max_length: int | None = None,
+        show_progress_bar: bool | None = None,
+        *,
+        validation_data: tuple[Any, Any] | None = None,
+        eval_dataset: Any = None,
+        arguments: HeadTrainingArguments | None = None,
+        callbacks: Iterable[Any] = (),
+        **head_arguments: Any,
+    ) -> HeadTrainingResult | None:
+        """Train the head on texts and labels; the body stays as it is, unless `end_to_end`.
+
+        A module head is trained on embeddings that the body computes once, in evaluation mode. None means the
+        default of `HeadTrainingArguments`; a weight decay of 0 stays 0. A scikit-learn head is fitted as plain
+        SetFit does.
+
+        Args:
+            x_train: Texts.
+            y_train: One label per text: numbers, strings (they become `labels`), or 0/1 rows for a multi-label head.
+            num_epochs: Epochs.
+            batch_size: Texts per step.
+            body_learning_rate: The body's learning rate with `end_to_end`.
+            head_learning_rate: The head's learning rate.
+            end_to_end: Whether to train the body too.
+            l2_weight: Weight decay.
+            max_length: Tokens after which texts are cut while training.
+            show_progress_bar: Whether to show progress; None: as `arguments` say.
+            validation_data: `(texts, labels)` for validation and the choice of the best epoch.
+            eval_dataset: The same as a data set with the columns `text` and `label`.
+            arguments: Settings to start from.
+            callbacks: Instances of `HeadTrainingCallback`.
+            **head_arguments: Any other setting of `HeadTrainingArguments`: `validation_split`, `metric`,
+                `early_stopping_patience`, `class_weights`, `lr_decay`, `checkpoint_dir`, `resume` and so on.
+
+        Returns:
+            The outcome with its history (also kept as `head_training`), or None for a scikit-learn head.
+
+        Raises:
+            TypeError, ValueError: Naming the argument, before anything is computed.
+        """
+        validation = read_validation(validation_data, eval_dataset)
+        if not self.has_differentiable_head:
+            given = [*head_arguments, *(["arguments"] if arguments else []), *(["callbacks"] if callbacks else [])]
+            if validation is not None:
+                given.append("validation_data" if validation_data is not None else "eval_dataset")
+            if given:
+                raise ValueError(
+                    f"Arguments {given} need a module head, but the head is a {type(self.model_head).__name__}, "
+                    "which scikit-learn trains."
+                )
+            super().fit(check_texts("x_train", x_train), list(y_train), num_epochs=num_epochs or 1)
+            return None
+        fields = trainer_fields(self.model_card_data, head_learning_rate)
+        batch_size, l2_weight = replace_untouched(fields, batch_size, l2_weight)
+        values = {
+            "num_epochs": num_epochs,
+            "batch_size": batch_size,
+            "learning_rate": head_learning_rate,
+            "weight_decay": l2_weight,
+            "show_progress_bar": show_progress_bar,
+        }
+        self.head_training = fit_module_head(
+            self,
+            x_train,
+            y_train,
+            build_arguments(arguments, values, head_arguments),
+            validation=validation,
+            end_to_end=end_to_end,
+            body_learning_rate=body_learning_rate,
+            max_length=max_length,
+            callbacks=callbacks,
+        )
+        return self.head_training
+
+    # ---- inference ------------------------------------------------------------------------------------------
+
+    def encode(self, inputs: Any, batch_size: int = 32, show_progress_bar: bool | None = None) -> Tensor | np.ndarray:
+        """Embeddings of texts, shape (n, d): a tensor for a module head (autograd may use it), else an array."""
+        if self.has_differentiable_head:
+            return encode_texts(
+                self.model_body,
+                inputs,
+                normalize=self.normalize_embeddings,
+                batch_size=batch_size,
+                show_progress_bar=show_progress_bar,
+            )
+        return super().encode(inputs, batch_size=batch_size, show_progress_bar=show_progress_bar)  # type: ignore[no-any-return]
+
+    def predict_proba(
+        self, inputs: Any, batch_size: int = 32, as_numpy: bool = False, show_progress_bar: bool | None = None
+    ) -> Tensor | np.ndarray:
+        """Class probabilities, shape (n, classes); for a single text, shape (classes,)."""
+        texts = inputs if isinstance(inputs, str) else list(inputs)
+        if len(texts) == 0 and not isinstance(texts, str) and self.has_differentiable_head:
+            empty = torch.empty(0, self.model_head.out_features)
+            return empty.numpy() if as_numpy else empty
+        return super().predict_proba(  # type: ignore[no-any-return]
+            texts, batch_size=batch_size, as_numpy=as_numpy, show_progress_bar=show_progress_bar
+        )
+
+    def predict(
+        self,
+        inputs: Any,
+        batch_size: int = 32,
+        as_numpy: bool = False,
+        use_labels: bool = True,
+        show_progress_bar: bool | None = None,
+    ) -> Any:
+        """Labels of texts: names where they are known (and `use_labels`), else class numbers or rows of 0/1."""
+        texts = inputs if isinstance(inputs, str) else list(inputs)
+        if len(texts) == 0 and not isinstance(texts, str) and self.has_differentiable_head:
+            several = bool(getattr(self.model_head, "multitarget", False))
+            if use_labels and self.labels and not several:
+                return []
+            shape = (0, self.model_head.out_features) if several else (0,)
+            empty = torch.empty(shape, dtype=torch.long)
+            return empty.numpy() if as_numpy else empty
+        return super().predict(
+            texts,
+            batch_size=batch_size,
+            as_numpy=as_numpy,
+            use_labels=use_labels,
+            show_progress_bar=show_progress_bar,
+        )
+
+    # ---- files ----------------------------------------------------------------------------------------------
+
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        config: None = None,
+        repo_id: str | None = None,
+        push_to_hub: bool = False,
+        model_card_kwargs: None = None,
+        **push_to_hub_kwargs: Any,
+    ) -> str | None:
+        """Save into a folder: a killed save leaves the former version or the new one, never a mixture.
+
+        Args:
+            save_directory: The folder; other files in it are kept.
+            config: Not used; it must be None.
+            repo_id: Id of the repository with `push_to_hub`; None: the folder's name.
+            push_to_hub: Whether to push the model to the Hub afterwards.
+            model_card_kwargs: Not used; it must be None.
+            **push_to_hub_kwargs: Handed on to `push_to_hub`.
+
+        Returns:
+            The address of the commit, with `push_to_hub`.
+        """
+        for name, value in (("config", config), ("model_card_kwargs", model_card_kwargs)):
+            if value is not None:
+                raise ValueError(f"Argument `{name}` must be None: it would be ignored, but got {value!r}.")
+        if push_to_hub_kwargs and not push_to_hub:
+            raise TypeError(f"Arguments {sorted(push_to_hub_kwargs)} need push_to_hub=True.")
+        folder = Path(save_directory)
+        self._save_pretrained(folder)
+        if not push_to_hub:
+            return None
+        url: str = self.push_to_hub(repo_id or folder.resolve().name, **push_to_hub_kwargs)
+        return url
+
+    def _save_pretrained(self, save_directory: Path | str) -> None:
+        save_model(self, Path(save_directory))
+
+    def generate_model_card(self) -> str:
+        """The text of README.md, of the model as it is now."""
+        return render_card(self)
