@@ -69,9 +69,7 @@ def run_quantum(settings: dict, embeddings: np.ndarray, y: np.ndarray, split, se
     arguments = HeadTrainingArguments(num_epochs=epochs, seed=seed, show_progress_bar=False, select_best=True)
     train, validation, test = (torch.from_numpy(embeddings[rows]) for rows in split)
     start = time.perf_counter()
-    result = train_head(
-        head, train, y[split[0]], arguments, eval_embeddings=validation, eval_labels=y[split[1]]
-    )
+    result = train_head(head, train, y[split[0]], arguments, eval_embeddings=validation, eval_labels=y[split[1]])
     seconds = time.perf_counter() - start
     steps = result.epochs_run * -(-len(train) // arguments.batch_size)
     predicted = head.predict(test).numpy()
@@ -118,7 +116,9 @@ def main() -> None:
     rows = NOISE_STUDY if arguments.noise_study else HEADS
     if arguments.heads:
         rows = {name: value for name, value in rows.items() if any(word in name for word in arguments.heads)}
-    results: dict[str, list[dict]] = {name: [] for name in [*rows, "logistic regression", "logistic regression, tuned C"]}
+    results: dict[str, list[dict]] = {
+        name: [] for name in [*rows, "logistic regression", "logistic regression, tuned C"]
+    }
     for seed in range(arguments.seeds):
         split = pooled_split(labels, seed)
         for name, settings in rows.items():
@@ -130,7 +130,9 @@ def main() -> None:
     print("\n| head | parameters | test accuracy % (mean ± sd) | train % | seconds | ms per step |")
     print("|---|---|---|---|---|---|")
     for name, runs in results.items():
-        test, train, seconds = (np.array([run[key] for run in runs]) for key in ("test_accuracy", "train_accuracy", "seconds"))
+        test, train, seconds = (
+            np.array([run[key] for run in runs]) for key in ("test_accuracy", "train_accuracy", "seconds")
+        )
         steps = [run["milliseconds_per_step"] for run in runs if "milliseconds_per_step" in run]
         spread = test.std(ddof=1) * 100 if len(test) > 1 else float("nan")
         print(

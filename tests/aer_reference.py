@@ -1,6 +1,8 @@
 """What Qiskit Aer's noisy simulation says about a circuit, in this project's qubit order."""
 
 import numpy as np
+from qiskit.circuit.library import UnitaryGate
+from qiskit.quantum_info import Operator
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel as AerNoise
 from qiskit_aer.noise import ReadoutError, depolarizing_error, thermal_relaxation_error
@@ -25,18 +27,18 @@ def build_aer_noise(noise, n_qubits):
 
 def exact_probabilities(circuit, noise, weights, features):
     """Outcome probabilities under depolarizing noise, shape (2**n,); readout error not included."""
-    target = build_bound(circuit, weights, features)
+    target = _build(circuit, weights, features)
     target.save_density_matrix()
     return _run(target, build_aer_noise(noise, circuit.n_qubits))
 
 
 def relaxed_probabilities(circuit, noise, weights, features):
     """The same with relaxation too, simulated moment by moment on all wires."""
-    target = build_bound(Circuit(circuit.n_qubits))
+    target = _build(Circuit(circuit.n_qubits))
     for moment in _moments(circuit):
         for gate in moment:
             single = Circuit(circuit.n_qubits, (gate,))
-            target.compose(build_bound(single, weights, features), inplace=True)
+            target.compose(_build(single, weights, features), inplace=True)
             p, n_wires = (noise.p1, 1) if len(gate.wires) == 1 else (noise.p2, 2)
             error = depolarizing_error(convert_rate(p, n_wires, "pauli", "qiskit"), n_wires)
             target.append(error.to_instruction(), list(gate.wires))
@@ -51,15 +53,28 @@ def relaxed_probabilities(circuit, noise, weights, features):
 
 def sampled_expectations(circuit, noise, weights, features, shots, seed):
     """Z of every qubit from Aer's own sampling: its gate errors, its readout errors, its shots."""
-    target = build_bound(circuit, weights, features)
+    target = _build(circuit, weights, features)
     target.measure_all()
-    simulator = AerSimulator(method="statevector", noise_model=build_aer_noise(noise, circuit.n_qubits))
+    simulator = AerSimulator(method="density_matrix", noise_model=build_aer_noise(noise, circuit.n_qubits))
     counts = simulator.run(target, shots=shots, seed_simulator=seed).result().get_counts()
     z = np.zeros(circuit.n_qubits)
     for bits, count in counts.items():
         # Qiskit prints qubit 0 as the rightmost character.
         z += count * np.array([1 - 2 * int(bit) for bit in reversed(bits)])
     return z / shots
+
+
+def _build(circuit, weights=None, features=None):
+    """The circuit with numbers for angles; Aer's density matrices know controlled rotations only as unitaries."""
+    bound = build_bound(circuit, weights, features)
+    target = bound.copy_empty_like()
+    for item in bound.data:
+        operation = item.operation
+        if operation.name in ("crx", "cry", "crz"):
+            # Aer's noise model finds the gate by its label.
+            operation = UnitaryGate(Operator(operation), label=operation.name)
+        target.append(operation, item.qubits)
+    return target
 
 
 def _run(target, noise_model):

@@ -26,12 +26,12 @@ def build_tiny_body(folder: Path, seed: int = 0) -> Path:
     words = sorted({word for text in TEXTS for word in text.split()})
     source = folder / "source"
     source.mkdir(parents=True)
-    (source / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]))
-    BertTokenizerFast(vocab_file=str(source / "vocab.txt")).save_pretrained(source)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    BertTokenizerFast(vocab={word: number for number, word in enumerate(vocabulary)}).save_pretrained(source)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         config = BertConfig(
-            vocab_size=len(words) + 5,
+            vocab_size=len(vocabulary),
             hidden_size=WIDTH,
             num_hidden_layers=2,
             num_attention_heads=2,

@@ -1,5 +1,6 @@
 """Settings shared by all tests."""
 
+from bodies import tiny_body  # noqa: F401 (a fixture)
 from hypothesis import HealthCheck, settings
 
 # Derandomized: the same examples on every run and machine. No deadline: shared machines stall now and then.

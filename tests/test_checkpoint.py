@@ -8,7 +8,6 @@ import textwrap
 
 import pytest
 import torch
-from training_heads import PlainHead, assert_same_weights, make_blobs, weights_of, without_seconds
 
 from setfit_quantum import QuantumHead
 from setfit_quantum.training import (
@@ -19,6 +18,7 @@ from setfit_quantum.training import (
     train_head,
 )
 from setfit_quantum.training.checkpoint import CheckpointStore, read_checkpoint, write_checkpoint
+from training_heads import PlainHead, assert_same_weights, make_blobs, weights_of, without_seconds
 
 EMBEDDINGS, LABELS = make_blobs(50, spread=2.0)
 VALIDATION = dict(zip(("eval_embeddings", "eval_labels"), make_blobs(20, spread=2.0, seed=1), strict=True))
@@ -249,7 +249,11 @@ def test_left_overs_of_torn_writes_are_ignored_and_removed(tmp_path):
         ({"learning_rate": 0.5}, {}, "learning_rate was 0.01, is 0.5"),
         ({"class_weights": "balanced", "seed": 1}, {}, "class_weights was None, is 'balanced'; seed was 42, is 1"),
         ({}, {"embeddings": EMBEDDINGS.flip(0)}, "the embeddings of the training data differ"),
-        ({}, {"embeddings": EMBEDDINGS[:48], "labels": LABELS[:48]}, r"training data had shape \(50, 6\), has \(48, 6\)"),
+        (
+            {},
+            {"embeddings": EMBEDDINGS[:48], "labels": LABELS[:48]},
+            r"training data had shape \(50, 6\), has \(48, 6\)",
+        ),
         ({}, {"labels": 1 - LABELS}, "the labels of the training data differ"),
         ({}, VALIDATION, "validation data was absent, is given"),
         ({}, {"label_names": ["no", "yes"]}, r"label names was None, is \['no', 'yes'\]"),

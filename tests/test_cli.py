@@ -248,7 +248,7 @@ def test_checkpoints_are_not_overwritten_unasked(tmp_path):
 def test_ctrl_c_saves_and_the_printed_command_resumes(tmp_path):
     output = tmp_path / "my model"
     arguments = ["train", "bundled:reviews", "-o", str(output), "--per-class", "8", "--qubits", "4"]
-    arguments += ["--epochs", "1500", "--json"]
+    arguments += ["--epochs", "500", "--json"]
     process = subprocess.Popen(
         [*PROGRAM, *arguments],
         stdout=subprocess.PIPE,
@@ -275,7 +275,7 @@ def test_ctrl_c_saves_and_the_printed_command_resumes(tmp_path):
     assert resumed.exit_code == 0, resumed.output
     report = json.loads(resumed.stdout)
     assert report["resumed"]
-    assert report["epochs"] == len(report["history"]) == 1500
+    assert report["epochs"] == len(report["history"]) == 500
     assert not checkpoints.exists()
     losses = [epoch["train_loss"] for epoch in report["history"]]
     assert np.mean(losses[-100:]) < np.mean(losses[:100]) / 2

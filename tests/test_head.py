@@ -49,7 +49,9 @@ def test_parameter_counts_of_tables_ii_and_iii(preset, settings, count):
     assert QuantumHead.from_preset(preset, **settings).num_parameters() == count
 
 
-@pytest.mark.parametrize(("hidden", "count"), [(None, 1_538), (48, 37_010), (96, 74_018), (144, 111_026), (192, 148_034)])
+@pytest.mark.parametrize(
+    ("hidden", "count"), [(None, 1_538), (48, 37_010), (96, 74_018), (144, 111_026), (192, 148_034)]
+)
 def test_parameter_counts_of_mlp_heads(hidden, count):
     assert ClassicalHead(768, 2, hidden_dim=hidden).num_parameters() == count
 

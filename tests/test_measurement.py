@@ -64,6 +64,28 @@ def test_training_draws_one_trajectory_per_sample():
     torch.testing.assert_close(shared, shared[:1].expand_as(shared))
 
 
+def test_a_batch_can_share_its_trajectories_at_inference_too():
+    weights, _ = _angles()
+    same = weights, torch.zeros(6, 3, dtype=torch.float64)
+    noise = NoiseModel(p1=0.02, p2=0.05)
+    shared = _measure(angles=same, noise=noise, n_trajectories=5, shared_trajectories=True)
+    torch.testing.assert_close(shared, shared[:1].expand_as(shared))
+    own = _measure(angles=same, noise=noise, n_trajectories=5)
+    assert (own - own[:1]).abs().max() > 1e-3
+    runs = {}
+    for share in (True, False):
+        errors = []
+
+        class Recording(type(TORCH)):
+            def probabilities(self, circuit, weights, features=None, *args, errors=None, seen=errors, **options):
+                seen.append(errors.codes)
+                return super().probabilities(circuit, weights, features, *args, errors=errors, **options)
+
+        _measure(backend=Recording(), angles=same, noise=noise, shots=20, shared_trajectories=share)
+        runs[share] = len({column.tobytes() for column in errors[0].T})
+    assert runs[True] < runs[False]
+
+
 def test_trajectories_average_to_the_exact_value():
     weights, features = _angles(batch=2)
     exact = TORCH.moments_density(CIRCUIT, weights, features, noise=NOISE).z
@@ -114,7 +136,6 @@ def test_amplitude_damping_is_exact_on_torch(training):
 
 
 def test_default_samplers():
-    weights, features = _angles()
     trained = _measure(training=True, shots=64)
     torch.testing.assert_close(trained, _measure(training=True, shots=64, sampler="gaussian"))
     sampled = _measure(shots=64)
@@ -358,7 +379,9 @@ def test_a_seed_gives_the_same_result_whatever_the_pieces(options, monkeypatch):
     torch.testing.assert_close(_measure(seed=5, **options), whole, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("options", [{"noise": NOISE, "n_trajectories": 7}, {"noise": NOISE, "shots": 40}, {"shots": 9}])
+@pytest.mark.parametrize(
+    "options", [{"noise": NOISE, "n_trajectories": 7}, {"noise": NOISE, "shots": 40}, {"shots": 9}]
+)
 def test_a_seed_gives_the_same_result_whatever_the_batch_size(options):
     weights, features = _angles(batch=6)
     whole = _measure(seed=5, angles=(weights, features), **options)
@@ -389,4 +412,6 @@ def test_training_continues_the_generator():
 def test_inverting_the_cumulative_distribution():
     probabilities = np.array([[0.0, 0.5, 0.0, 0.5], [1.0, 0.0, 0.0, 0.0], [0.1, 0.2, 0.3, 0.4]])
     uniforms = np.array([0.0, 0.49, 0.51, 0.999999999, 0.0, 0.999999999, 0.05, 0.15, 0.35, 0.7])
-    np.testing.assert_array_equal(draw_outcomes(probabilities, np.array([4, 2, 4]), uniforms), [1, 1, 3, 3, 0, 0, 0, 1, 2, 3])
+    np.testing.assert_array_equal(
+        draw_outcomes(probabilities, np.array([4, 2, 4]), uniforms), [1, 1, 3, 3, 0, 0, 0, 1, 2, 3]
+    )

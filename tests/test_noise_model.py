@@ -42,9 +42,7 @@ def test_conversion_factors():
     assert convert_rate(0.3, 2, "pauli", "average_infidelity") == pytest.approx(0.3 * 4 / 5)
 
 
-@given(
-    st.floats(0, 1), st.sampled_from([1, 2]), st.sampled_from(CONVENTIONS), st.sampled_from(CONVENTIONS)
-)
+@given(st.floats(0, 1), st.sampled_from([1, 2]), st.sampled_from(CONVENTIONS), st.sampled_from(CONVENTIONS))
 def test_conversions_invert_each_other(p, n_qubits, first, second):
     value = convert_rate(p, n_qubits, "pauli", first)
     there = convert_rate(value, n_qubits, first, second)
@@ -65,7 +63,7 @@ def test_depolarizing_converts_and_remembers_the_convention():
     assert model.p1 == pytest.approx(0.003)
     assert model.p2 == pytest.approx(0.015)
     assert model.to_dict()["convention"] == "qiskit"
-    with pytest.raises(ValueError, match="Argument `p2` must be between 0 and 0.8"):
+    with pytest.raises(ValueError, match=r"Argument `p2` must be between 0 and 0\.8"):
         NoiseModel.depolarizing(0.1, 0.9, convention="average_infidelity")
 
 

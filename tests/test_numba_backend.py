@@ -221,9 +221,7 @@ def test_many_threads_at_once(fast):
     alone = [run(seed) for seed in range(12)]
     with ThreadPoolExecutor(12) as pool:
         for _ in range(5):
-            for (output, gradient), (expected, expected_gradient) in zip(
-                pool.map(run, range(12)), alone, strict=True
-            ):
+            for (output, gradient), (expected, expected_gradient) in zip(pool.map(run, range(12)), alone, strict=True):
                 assert torch.equal(output, expected)
                 assert torch.equal(gradient, expected_gradient)
 

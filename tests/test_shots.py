@@ -51,7 +51,7 @@ def test_shot_variance_is_one_minus_z_squared_over_s(sampler, shots):
     np.testing.assert_allclose(np.diag(covariance), 1 - mean**2)
     assert abs(covariance[0, 1]) > 0.1
     if shots == 1 and sampler == "multinomial":
-        shots, repeats = 1, 20_000
+        repeats = 4000
         values = _repeat(repeats, shots=shots, sampler=sampler)
         assert set(np.unique(values)) == {-1.0, 1.0}
         assert np.all(np.abs(values.mean(axis=0) - mean) < 5 * np.sqrt(np.diag(covariance) / repeats))
@@ -81,7 +81,7 @@ def test_gaussian_shots_around_the_exact_noisy_value():
 def test_sharing_trajectories_among_shots_inflates_the_variance_as_documented(n_trajectories):
     gates_only = NoiseModel(p1=0.05, p2=0.2)
     mean, covariance = _moments(gates_only)
-    shots, repeats = 100, 6000
+    shots, repeats = 100, 4000
     errors = draw_errors(CIRCUIT, gates_only, 40_000, np.random.default_rng(5))
     single = TORCH.expectations(CIRCUIT, WEIGHTS.expand(40_000, -1), errors=errors).numpy()
     inflated = covariance / shots + np.cov(single.T) * (1 / n_trajectories - 1 / shots)
@@ -116,8 +116,8 @@ def test_shots_without_an_error_share_one_simulation(monkeypatch):
 
 
 def _porter_thomas(n_qubits, z, seed=0):
-    """Outcome probabilities of a random state (exponentially distributed), scaled to <Z_0> = z."""
-    halves = np.random.default_rng(seed).exponential(size=(2, 2 ** (n_qubits - 1)))
+    """Outcome probabilities of a random real state (squares of normal numbers), scaled to <Z_0> = z."""
+    halves = np.random.default_rng(seed).normal(size=(2, 2 ** (n_qubits - 1))) ** 2
     halves *= np.array([[1 + z], [1 - z]]) / 2 / halves.sum(axis=1, keepdims=True)
     return halves.reshape(-1)
 
@@ -149,14 +149,15 @@ def test_at_14_qubits_gaussian_and_multinomial_shots_are_unbiased(sampler):
     assert values.std() == pytest.approx(((1 - 0.6**2) / 8192) ** 0.5, rel=0.35)
 
 
-@pytest.mark.parametrize(("n_qubits", "z", "expected"), [(10, 0.6, 0.591), (14, 0.6, 0.528), (14, 0.9, 0.820)])
+@pytest.mark.parametrize(("n_qubits", "z", "expected"), [(14, 0.6, 0.528), (14, 0.9, 0.820), (16, 0.6, 0.462)])
 def test_the_papers_sampler_is_biased(n_qubits, z, expected):
-    values = _first_z(n_qubits, z, "paper", batch=30)
+    values = _first_z(n_qubits, z, "paper", batch=10)
     assert values.mean() == pytest.approx(expected, abs=0.004)
     # Many standard errors away from the truth.
     assert z - values.mean() > 20 * values.std() / len(values) ** 0.5
 
 
 def test_without_renormalising_the_bias_changes_sign():
-    values = _first_z(14, 0.6, "paper", batch=10, renormalise=False)
-    assert values.mean() > 0.65
+    # At 14 qubits both errors happen to cancel.
+    assert _first_z(14, 0.6, "paper", batch=10, renormalise=False).mean() == pytest.approx(0.6, abs=0.01)
+    assert _first_z(16, 0.6, "paper", batch=3, renormalise=False).mean() == pytest.approx(0.68, abs=0.02)

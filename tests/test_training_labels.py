@@ -46,7 +46,9 @@ def test_given_names_fix_the_order_and_may_be_more_than_those_seen():
     assert encode_labels([0, 2], label_names=["pos", "neutral", "neg"]).n_classes == 3
 
 
-@pytest.mark.parametrize("labels", [[True, False, True], np.array([True, False, True]), torch.tensor([True, False, True])])
+@pytest.mark.parametrize(
+    "labels", [[True, False, True], np.array([True, False, True]), torch.tensor([True, False, True])]
+)
 def test_bools_are_two_classes(labels):
     encoded = encode_labels(labels)
     assert encoded.targets.tolist() == [1, 0, 1]

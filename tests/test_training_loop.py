@@ -8,7 +8,6 @@ import pytest
 import torch
 from sklearn.metrics import f1_score, matthews_corrcoef
 from torch import nn
-from training_heads import LinearHead, PlainHead, assert_same_weights, make_blobs, weights_of, without_seconds
 
 from setfit_quantum import QuantumHead
 from setfit_quantum.training import (
@@ -20,6 +19,7 @@ from setfit_quantum.training import (
 from setfit_quantum.training.epoch import batch_sizes
 from setfit_quantum.training.metrics import build_metric
 from setfit_quantum.training.selection import ModelSelection
+from training_heads import LinearHead, PlainHead, assert_same_weights, make_blobs, weights_of, without_seconds
 
 EMBEDDINGS, LABELS = make_blobs(50, spread=2.0)
 VALIDATION = dict(zip(("eval_embeddings", "eval_labels"), make_blobs(20, spread=2.0, seed=1), strict=True))
@@ -36,7 +36,9 @@ def quantum_head(**settings):
 def test_one_step_of_gradient_descent_by_hand():
     """From zero weights every probability is 1/2, so the step is lr * mean((onehot - 1/2) x)."""
     head = LinearHead()
-    result = train_head(head, EMBEDDINGS, LABELS, arguments(num_epochs=1, batch_size=50, optimizer="sgd", learning_rate=0.5))
+    result = train_head(
+        head, EMBEDDINGS, LABELS, arguments(num_epochs=1, batch_size=50, optimizer="sgd", learning_rate=0.5)
+    )
     errors = nn.functional.one_hot(LABELS, 2) - 0.5
     torch.testing.assert_close(head.linear.weight.detach(), 0.5 * errors.T @ EMBEDDINGS / 50)
     assert result.history[0]["train_loss"] == pytest.approx(math.log(2))
@@ -173,7 +175,9 @@ def test_ties_go_to_the_lower_loss_and_then_to_the_earlier_epoch():
 
 
 def test_a_smaller_loss_is_better():
-    result = train_head(PlainHead(), EMBEDDINGS, LABELS, arguments(num_epochs=25, metric="loss", learning_rate=0.1), **VALIDATION)
+    result = train_head(
+        PlainHead(), EMBEDDINGS, LABELS, arguments(num_epochs=25, metric="loss", learning_rate=0.1), **VALIDATION
+    )
     losses = [entry["eval_loss"] for entry in result.history]
     assert result.best_metric == min(losses)
     assert result.best_epoch == losses.index(min(losses)) + 1
@@ -218,19 +222,20 @@ def test_string_labels_and_four_classes():
     assert head.out_features == 4
     assert (head.predict(embeddings) == numbers).float().mean() > 0.8
     reversed_names = names[::-1]
-    assert train_head(quantum_head(), embeddings, labels, arguments(num_epochs=1), label_names=reversed_names).label_names == (
-        reversed_names
-    )
+    assert train_head(
+        quantum_head(), embeddings, labels, arguments(num_epochs=1), label_names=reversed_names
+    ).label_names == (reversed_names)
 
 
 def test_several_labels_per_sample():
     embeddings, _ = make_blobs(80, 3, spread=2.0)
     labels = (embeddings[:, :3] > 1).int()
     head = quantum_head(n_qubits=3, multitarget=True)
-    settings = arguments(num_epochs=60, learning_rate=0.05, class_weights="balanced", label_smoothing=0.05)
+    majority = torch.maximum(labels.float().mean(0), 1 - labels.float().mean(0)).mean()
+    settings = arguments(num_epochs=80, learning_rate=0.05, class_weights="balanced", label_smoothing=0.05)
     train_head(head, embeddings, labels.tolist(), settings)
     assert head.out_features == 3
-    assert (head.predict(embeddings) == labels).float().mean() > 0.85
+    assert (head.predict(embeddings) == labels).float().mean() > majority + 0.1
     with pytest.raises(ValueError, match="multitarget=True"):
         train_head(quantum_head(), embeddings, labels)
     with pytest.raises(ValueError, match=r"one row of 0/1 per sample"):
@@ -250,10 +255,18 @@ def test_the_quantum_head_learns(backend):
 def test_setfits_own_head_trains():
     from setfit import SetFitHead
 
-    head = SetFitHead(device="cpu")
+    head = SetFitHead(in_features=6, device="cpu")
     embeddings, labels = make_blobs(60)
     result = train_head(head, embeddings, labels, arguments(num_epochs=20, class_weights="balanced"))
     assert result.history[-1]["train_metric"] > 0.9
+
+
+def test_lazy_layers_get_their_shapes():
+    head = LinearHead()
+    head.linear = nn.LazyLinear(2)
+    result = train_head(head, EMBEDDINGS, LABELS, arguments())
+    assert head.linear.in_features == 6
+    assert result.epochs_run == 6
 
 
 @pytest.mark.parametrize(
@@ -265,7 +278,7 @@ def test_setfits_own_head_trains():
         (PlainHead(2), torch.arange(50) % 3, "has 3 classes, but the head has 2 outputs"),
         (LinearHead(4), LABELS, "mat1 and mat2"),
         (quantum_head(in_features=7), LABELS, "must have 7 columns, the head's in_features, but got 6"),
-        (quantum_head(out_features=2), torch.arange(50) % 3, "must be at least 3"),
+        (quantum_head(in_features=6, out_features=2), torch.arange(50) % 3, "must be at least 3"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_the_first_step(head, labels, message):
@@ -279,7 +292,10 @@ def test_what_cannot_be_trained_is_refused_before_the_first_step(head, labels, m
     ("data", "message"),
     [
         ({"eval_embeddings": EMBEDDINGS}, "must be given together"),
-        ({"eval_embeddings": EMBEDDINGS, "eval_labels": LABELS[:3]}, "`eval_embeddings` and `eval_labels` must have the same"),
+        (
+            {"eval_embeddings": EMBEDDINGS, "eval_labels": LABELS[:3]},
+            "`eval_embeddings` and `eval_labels` must have the same",
+        ),
         ({"eval_embeddings": EMBEDDINGS[:, :4], "eval_labels": LABELS}, "`eval_embeddings` must have 6 columns"),
         ({"eval_embeddings": EMBEDDINGS, "eval_labels": LABELS + 1}, "`eval_labels` must hold class numbers below 2"),
     ],

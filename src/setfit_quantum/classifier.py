@@ -216,9 +216,9 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
     def decision_function(self, X: Any) -> np.ndarray:
         """Logits, shape (n, k); for two classes the second's minus the first's, shape (n,)."""
         logits, _ = self._run(X)
-        if len(self.classes_) == 2 and not self.head_.multitarget:
-            return logits[:, 1] - logits[:, 0]
-        return logits
+        two_classes = len(self.classes_) == 2 and not self.head_.multitarget
+        decisions: np.ndarray = logits[:, 1] - logits[:, 0] if two_classes else logits
+        return decisions
 
     def _run(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         check_is_fitted(self)

@@ -12,6 +12,7 @@ __all__ = ["Backend", "BackendError", "Capabilities", "Moments", "get_backend", 
 _CLASSES = {
     "numba": ("setfit_quantum.backends.numba_engine", "NumbaBackend"),
     "torch": ("setfit_quantum.backends.torch_reference", "TorchBackend"),
+    "torchquantum": ("setfit_quantum.backends.torchquantum_backend", "TorchQuantumBackend"),
 }
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from setfit_quantum.checks import check_bool, check_float, check_int
-from setfit_quantum.encoders import component_generator, initialize_linear
-from setfit_quantum.head_loss import CheckedLoss
+from setfit_quantum.head.encoders import component_generator, initialize_linear
+from setfit_quantum.head.loss import CheckedLoss
 
 
 class ClassicalHead(nn.Module):
@@ -161,7 +161,7 @@ class ClassicalHead(nn.Module):
 
     def get_loss_fn(self) -> nn.Module:
         """Cross-entropy, or binary cross-entropy with `multitarget`."""
-        return CheckedLoss(cast(Any, self))
+        return CheckedLoss(self.out_features, self.multitarget)
 
     @property
     def device(self) -> torch.device:

@@ -42,6 +42,16 @@ def check_output(output: Path) -> None:
         )
 
 
+def check_body(body: str | None) -> None:
+    """Refuse, before any work, a body that is a folder which does not exist.
+
+    Raises:
+        BadInput: There is no such folder.
+    """
+    if body is not None and _looks_like_path(body) and not Path(body).is_dir():
+        raise BadInput(f"Argument `--body` must be a folder or a Hub id, but {body!r} is no existing folder.")
+
+
 def build_model(body: str | None, head: Any, labels: Sequence[str]) -> SetFitModel:
     """A model with a pre-trained body and a new head.
 

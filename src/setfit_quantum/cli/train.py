@@ -43,6 +43,7 @@ def train(
     qubits: training.Qubits = None,
     encoders: training.Encoders = None,
     encoder: training.Encoder = None,
+    encoder_qubits: training.EncoderQubits = None,
     encoder_hidden: training.EncoderHidden = None,
     epochs: training.Epochs = None,
     batch_size: training.BatchSize = None,
@@ -70,9 +71,10 @@ def train(
     note("Loading ...")
     with working():
         from setfit_quantum.cli import training_run as work
-        from setfit_quantum.cli.models import check_output
+        from setfit_quantum.cli.models import check_body, check_output
 
         check_output(output)
+        check_body(body)
         source: dict[str, Any] = {
             "text_column": text_column,
             "label_column": label_column,
@@ -101,6 +103,7 @@ def train(
                 n_qubits=qubits,
                 n_encoders=encoders,
                 encoder=encoder,
+                encoder_qubits=encoder_qubits,
                 encoder_hidden_dim=encoder_hidden,
                 shots=shots,
                 noise=noise,
@@ -138,6 +141,7 @@ def train(
 
 def _show(outcome: dict[str, Any], output: Path) -> None:
     table = build_table(f"Trained on {outcome['data']}", "", "")
+    table.show_header = False
     n_validation = outcome["n_validation"]
     table.add_row("training examples", str(outcome["n_train"]))
     table.add_row("classes", ", ".join(outcome["classes"][:6]) + (", ..." if len(outcome["classes"]) > 6 else ""))

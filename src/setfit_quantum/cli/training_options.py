@@ -66,6 +66,10 @@ Encoders = Annotated[int | None, typer.Option(help="Number of encoders.", show_d
 Encoder = Annotated[
     str | None, typer.Option(help="quantum, linear or mlp.", show_default="quantum", rich_help_panel=HEAD)
 ]
+EncoderQubits = Annotated[
+    int | None,
+    typer.Option(help="Qubits of each encoder.", show_default="what the embedding needs", rich_help_panel=HEAD),
+]
 EncoderHidden = Annotated[
     int | None, typer.Option(help="Hidden width of the mlp encoder.", show_default=False, rich_help_panel=HEAD)
 ]

@@ -66,13 +66,14 @@ def sample_expectations(
     drawn = _draw_samples(program.circuit, program.batch, noise, pairs, shots, rng, n_shared, shared)
     results: list[np.ndarray] = []
     block: list[_Sample] = []
+    runs = 0
     for number, sample in enumerate(drawn, start=1):
         block.append(sample)
-        runs = sum(len(item.shots) for item in block)
+        runs += len(sample.shots)
         numbers = len(block) * shots * (1 + len(pairs))
         if runs >= program.max_rows or numbers >= MAX_RANDOM_NUMBERS or number == program.batch:
             results.append(_measure_block(probabilities, program, number - len(block), block, pairs))
-            block = []
+            block, runs = [], 0
     return torch.from_numpy(np.concatenate(results)).to(program.weights)
 
 

@@ -29,6 +29,7 @@ DEFAULT_TRAJECTORIES = 64
 """Trajectories per sample at inference; in training it is one."""
 EXACT_QUBITS = 6
 """Up to this many qubits inference under noise is exact by default where the backend has density matrices."""
+_NOISELESS = NoiseModel()
 
 
 def measure(
@@ -101,7 +102,7 @@ def measure(
         check_int("n_trajectories", n_trajectories, minimum=1)
     if sampler is not None:
         check_choice("sampler", sampler, SAMPLERS)
-    noise = NoiseModel() if noise is None else noise
+    noise = _NOISELESS if noise is None else noise
     plan = _Plan(
         backend=backend,
         program=Program(circuit, weights, features),

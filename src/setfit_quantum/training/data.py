@@ -138,7 +138,8 @@ def _prepare_evaluation_data(
         labels,
         label_names=encoded.names,
         multitarget=multitarget,
-        n_classes=encoded.n_classes,
+        n_classes=encoded.n_classes if multitarget else None,
+        allow_gaps=True,
         argument="eval_labels",
     ).targets
     _check_lengths(tensor, targets, "eval_embeddings", "eval_labels")
@@ -238,7 +239,7 @@ def device_of(head: nn.Module) -> torch.device:
 
 
 def _dtype_of(head: nn.Module) -> torch.dtype:
-    parameter = next((p for p in head.parameters() if p.is_floating_point()), None)
+    parameter = next((p for p in head.parameters() if p.dtype.is_floating_point), None)
     return torch.float32 if parameter is None else parameter.dtype
 
 

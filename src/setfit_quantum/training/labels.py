@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -33,6 +34,7 @@ def encode_labels(
     label_names: Sequence[str] | None = None,
     multitarget: bool = False,
     n_classes: int | None = None,
+    allow_gaps: bool = False,
     argument: str = "labels",
 ) -> EncodedLabels:
     """Turn labels into targets.
@@ -41,7 +43,9 @@ def encode_labels(
         labels: Integers, strings, bools, or 0/1 rows (multi-label); a list, array, tensor, series or column.
         label_names: Names of the classes by number. None: the sorted distinct strings, where labels are strings.
         multitarget: Whether each sample has any number of labels (0/1 rows).
-        n_classes: How many classes the head has, where that is known; integers may then leave some out.
+        n_classes: How many outputs the head has, where that is known: integers below it may leave some out, and
+            0/1 rows must be as long.
+        allow_gaps: Whether any integers may leave some classes out.
         argument: What errors call the labels.
 
     Raises:
@@ -67,7 +71,7 @@ def encode_labels(
         )
     if isinstance(values[0], str):
         return _encode_strings(values, names, argument)
-    return _encode_integers(values, names, n_classes, argument)
+    return _encode_integers(values, names, math.inf if allow_gaps else n_classes or 0, argument)
 
 
 def _check_names(label_names: Sequence[str] | None) -> list[str] | None:
@@ -121,7 +125,7 @@ def _encode_strings(values: Sequence[Any], names: list[str] | None, argument: st
     return EncodedLabels(targets, len(names), names)
 
 
-def _encode_integers(values: Any, names: list[str] | None, n_classes: int | None, argument: str) -> EncodedLabels:
+def _encode_integers(values: Any, names: list[str] | None, n_known: float, argument: str) -> EncodedLabels:
     numbers = values if isinstance(values, np.ndarray) else _numbers_of(values, argument)
     boolean = numbers.dtype.kind == "b"
     _check_whole(numbers, argument)
@@ -138,7 +142,7 @@ def _encode_integers(values: Any, names: list[str] | None, n_classes: int | None
                 f"but row {row} holds {largest}."
             )
         return EncodedLabels(torch.from_numpy(numbers), len(names), names)
-    if n_classes is None or largest >= n_classes:
+    if largest >= n_known:
         present = np.unique(numbers)
         if len(present) != largest + 1 and not boolean:
             shown = ", ".join(map(str, present[:8])) + (", .." if len(present) > 8 else "")

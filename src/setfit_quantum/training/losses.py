@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from setfit_quantum.head_loss import CheckedLoss
+from setfit_quantum.head.loss import CheckedLoss
 from setfit_quantum.training.arguments import ClassWeights
 
 Criterion = Callable[[Tensor, Tensor], Tensor]

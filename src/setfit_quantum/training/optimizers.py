@@ -28,7 +28,7 @@ def build_optimizer(head: nn.Module, arguments: HeadTrainingArguments) -> torch.
             raise TypeError(f"Argument `optimizer` must return a torch.optim.Optimizer, but it returned {optimizer!r}.")
         return optimizer
     # A quantum head has a handful of tiny tensors: the fused step takes a third of the time of the others.
-    fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
+    fused = all(p.dtype.is_floating_point and p.device.type in ("cpu", "cuda") for p in parameters)
     built: torch.optim.Optimizer = _CLASSES[arguments.optimizer](
         parameters, lr=arguments.learning_rate, weight_decay=arguments.weight_decay, fused=fused or None
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from setfit_quantum.noise import PauliErrors
 
 _NO_FLOATS = np.empty((0, 0), np.float32)
+_NO_PAIRS = np.empty((0, 0, 0), np.float32)
 _NO_CODES = np.empty((0, 0), np.uint8)
 
 
@@ -68,8 +69,7 @@ class NumbaBackend(Backend):
         errors: PauliErrors | None = None,
     ) -> Moments:
         """See `Backend.moments`."""
-        z, zz, _ = self._run(MOMENTS, circuit, weights, features, initial_state, n_readout, errors)
-        return Moments(z, zz)
+        return Moments(*self._run(MOMENTS, circuit, weights, features, initial_state, n_readout, errors))
 
     def probabilities(
         self,
@@ -82,7 +82,7 @@ class NumbaBackend(Backend):
         errors: PauliErrors | None = None,
     ) -> Tensor:
         """See `Backend.probabilities`."""
-        return self._run(PROBABILITIES, circuit, weights, features, initial_state, n_readout, errors)[2]
+        return self._run(PROBABILITIES, circuit, weights, features, initial_state, n_readout, errors)[0]
 
     def _run(
         self,
@@ -93,10 +93,11 @@ class NumbaBackend(Backend):
         initial_state: Tensor | None,
         n_readout: int | None,
         errors: PauliErrors | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         self.check_circuit(circuit)
         batch, n_measured = check_inputs(circuit, weights, features, initial_state, n_readout)
-        for name, tensor in (("weights", weights), ("features", features), ("initial_state", initial_state)):
+        inputs = (weights, features, initial_state)
+        for name, tensor in zip(("weights", "features", "initial_state"), inputs, strict=True):
             if tensor is not None and (tensor.dtype != torch.float32 or tensor.device.type != "cpu"):
                 raise BackendError(
                     f"Backend 'numba' computes in float32 on the CPU, but `{name}` is {tensor.dtype} on "
@@ -108,8 +109,11 @@ class NumbaBackend(Backend):
                 f"but got {errors.codes.shape}."
             )
         call = _Call(self, compile_program(circuit), mode, batch, n_measured, errors)
-        outputs: tuple[Tensor, Tensor, Tensor] = _AdjointFunction.apply(call, weights, features, initial_state)
-        return outputs
+        if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in inputs):
+            outputs: tuple[Tensor, ...] = _AdjointFunction.apply(call, *inputs)
+            return outputs
+        call.bind(*inputs)
+        return tuple(torch.from_numpy(output) for output in call.forward(keep=False))
 
 
 class _Call:
@@ -130,15 +134,27 @@ class _Call:
         self.samples_per_row = self.batch // rows.shape[0]
         latent = _NO_FLOATS if features is None else features.detach().numpy()
         self.angle_tables = (*_half_angle(rows), *_half_angle(latent), *_half_angle(self.program.constants))
-        self.initial = _NO_FLOATS if initial_state is None else np.require(initial_state.detach().numpy(), np.float32, ["C", "W"])
+        self.initial = _NO_FLOATS
+        if initial_state is not None:
+            self.initial = np.require(initial_state.detach().numpy(), np.float32, ["C", "W"])
 
-    def forward(self, keep: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def allocate_outputs(self) -> list[np.ndarray]:
+        """Arrays for z, zz and probabilities, of which the last two are empty where the mode has none."""
+        batch, m = self.batch, self.n_readout
+        return [
+            np.empty((batch, m), np.float32),
+            np.empty((batch, m, m), np.float32) if self.mode == MOMENTS else _NO_PAIRS,
+            np.empty((batch, 2**m), np.float32) if self.mode == PROBABILITIES else _NO_FLOATS,
+        ]
+
+    @property
+    def used_outputs(self) -> tuple[int, ...]:
+        """Which of the outputs the mode gives."""
+        return {EXPECTATIONS: (0,), MOMENTS: (0, 1), PROBABILITIES: (2,)}[self.mode]
+
+    def forward(self, keep: bool) -> list[np.ndarray]:
         """Run the circuits; `keep` retains the final states for `backward`."""
-        batch, n_readout, mode = self.batch, self.n_readout, self.mode
-        z = np.empty((batch, n_readout), np.float32)
-        zz = np.empty((batch, n_readout, n_readout) if mode == MOMENTS else (0, 0, 0), np.float32)
-        outcomes = 2**n_readout if mode == PROBABILITIES else 0
-        probabilities = np.empty((batch if outcomes else 0, outcomes), np.float32)
+        outputs = self.allocate_outputs()
         rows = 2**self.program.n_qubits
         states = np.empty((self.n_tiles, rows, LANES), np.float32) if keep else None
         work = np.zeros(self.n_tiles, np.int64)
@@ -147,18 +163,22 @@ class _Call:
             own = np.empty((1, rows, LANES), np.float32) if states is None else states
             kernels.forward_tiles(
                 first, last, *_program_arrays(self.program), *self.angle_tables, self.samples_per_row, self.initial,
-                self.codes, own, keep, mode, n_readout, z, zz, probabilities, work,
+                self.codes, own, keep, self.mode, self.n_readout, *outputs, work,
             )  # fmt: skip
 
         share_tiles(run, self.n_tiles)
         self.states = states
         self.backend.rows_swept += int(work.sum())
-        return z, zz, probabilities
+        return [outputs[index] for index in self.used_outputs]
 
-    def backward(
-        self, z: np.ndarray, zz: np.ndarray, probabilities: np.ndarray, n_initial: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def backward(self, by_output: list[np.ndarray | None], n_initial: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Per-sample gradients of weights, features and initial amplitudes; uses up the kept states."""
+        gradients = self.allocate_outputs()
+        for index, given in zip(self.used_outputs, by_output, strict=True):
+            if given is None:
+                gradients[index].fill(0.0)
+            else:
+                gradients[index] = np.require(given, np.float32, ["C", "W"])
         if self.states is None:
             self.forward(keep=True)  # a second backward through the same graph
         states, self.states = self.states, None
@@ -171,8 +191,8 @@ class _Call:
         def run(first: int, last: int) -> None:
             kernels.backward_tiles(
                 first, last, *_program_arrays(self.program), *self.angle_tables, self.samples_per_row, self.codes,
-                states, self.mode, self.n_readout, z, zz, probabilities, weight_gradient, feature_gradient,
-                initial_gradient, work,
+                states, self.mode, self.n_readout, *gradients, weight_gradient, feature_gradient, initial_gradient,
+                work,
             )  # fmt: skip
 
         share_tiles(run, self.n_tiles)
@@ -186,27 +206,22 @@ class _AdjointFunction(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, call: _Call, weights: Tensor, features: Tensor | None, initial_state: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         call.bind(weights, features, initial_state)
-        outputs = call.forward(keep=any(ctx.needs_input_grad))
+        outputs = call.forward(keep=True)
         ctx.call = call
         ctx.weights_shape = weights.shape
         ctx.features_width = 0 if features is None else features.shape[1]
         ctx.n_initial = initial_state.shape[1] if initial_state is not None and ctx.needs_input_grad[3] else 0
-        z, zz, probabilities = (torch.from_numpy(output) for output in outputs)
         ctx.set_materialize_grads(False)
-        return z, zz, probabilities
+        return tuple(torch.from_numpy(output) for output in outputs)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[None, Tensor | None, Tensor | None, Tensor | None]:
         call: _Call = ctx.call
-        shapes = _output_shapes(call)
-        arrays = [
-            np.zeros(shape, np.float32) if gradient is None else np.require(gradient.numpy(), np.float32, ["C", "W"])
-            for gradient, shape in zip(gradients, shapes, strict=True)
-        ]
-        by_weight, by_feature, by_amplitude = call.backward(arrays[0], arrays[1], arrays[2], ctx.n_initial)
+        by_output = [None if gradient is None else gradient.numpy() for gradient in gradients]
+        by_weight, by_feature, by_amplitude = call.backward(by_output, ctx.n_initial)
         weights = features = initial = None
         if ctx.needs_input_grad[1]:
             n_rows = call.batch // call.samples_per_row
@@ -218,15 +233,6 @@ class _AdjointFunction(torch.autograd.Function):
         if ctx.needs_input_grad[3]:
             initial = torch.from_numpy(by_amplitude)
         return None, weights, features, initial
-
-
-def _output_shapes(call: _Call) -> list[tuple[int, ...]]:
-    batch, m = call.batch, call.n_readout
-    return [
-        (batch, m),
-        (batch, m, m) if call.mode == MOMENTS else (0, 0, 0),
-        (batch, 2**m) if call.mode == PROBABILITIES else (0, 0),
-    ]
 
 
 def _program_arrays(program: Program) -> tuple[np.ndarray, ...]:

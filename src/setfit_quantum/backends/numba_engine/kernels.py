@@ -77,7 +77,7 @@ def _build_backward(source_stamp):
         `states` are the forward's final states and are un-evolved in place.
         """
         _ = source_stamp
-        batch = z_gradient.shape[0]
+        batch = weight_gradient.shape[0]
         n_rotations = len(sources)
         n_rows = states.shape[1]
         cotangent = np.empty((n_rows, LANES), np.float32)

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from setfit_quantum.backends import Backend, get_backend
+from setfit_quantum.backends import Backend
 from setfit_quantum.circuit import Circuit
 from setfit_quantum.circuit.ansatz import build_reuploading
 from setfit_quantum.config import PRESETS, QuantumHeadConfig
-from setfit_quantum.encoders import (
+from setfit_quantum.head.circuits import HeadCircuits
+from setfit_quantum.head.encoders import (
     ClassicalEncoder,
     QuantumEncoders,
     component_generator,
     initialize_angles,
     initialize_linear,
 )
-from setfit_quantum.head_loss import CheckedLoss
+from setfit_quantum.head.loss import CheckedLoss
+from setfit_quantum.head.settings import HeadSettings, as_noise_model
 from setfit_quantum.measurement import measure
 from setfit_quantum.noise import NoiseModel
-
-if TYPE_CHECKING:
-    from qiskit import QuantumCircuit
 
 _MAX_AMPLITUDES = 2**24
 """Amplitudes simulated at once at inference (64 MiB in float32); training runs the user's batch as it is."""
 
 
-class SetFitQuantumHead(nn.Module):
+class SetFitQuantumHead(HeadSettings, HeadCircuits):
     """A classification head that decides with a parameterized quantum circuit.
 
     It follows the interface of `setfit.SetFitHead`, so SetFit trains and calls it like its own. The arguments
@@ -92,7 +92,7 @@ class SetFitQuantumHead(nn.Module):
     ) -> None:
         super().__init__()
         self._out_features_given = out_features is not None
-        self._noise = _as_noise_model(noise)
+        self._noise = as_noise_model(noise)
         self._backend: Backend | None = None if isinstance(backend, str) else backend
         self.config = QuantumHeadConfig(
             in_features=in_features,
@@ -136,8 +136,6 @@ class SetFitQuantumHead(nn.Module):
             self.build(in_features)
         if device is not None:
             self.to(device)
-
-    # ---- construction ---------------------------------------------------------------------------------------
 
     @classmethod
     def from_config(cls, config: QuantumHeadConfig, **overrides: Any) -> SetFitQuantumHead:
@@ -212,110 +210,6 @@ class SetFitQuantumHead(nn.Module):
         self.linear = nn.Linear(self.config.n_measured, outputs, dtype=self.circuit_weights.dtype)
         initialize_linear(self.linear, component_generator(self._init_seed, 2))
 
-    # ---- settings that may change after training ------------------------------------------------------------
-
-    @property
-    def in_features(self) -> int | None:
-        """Width of the embedding, None until known."""
-        return self.config.in_features
-
-    @property
-    def out_features(self) -> int:
-        """Number of classes, or of labels with `multitarget`."""
-        return self.config.out_features
-
-    @property
-    def multitarget(self) -> bool:
-        """Whether labels are independent of each other."""
-        return self.config.multitarget
-
-    @property
-    def seed(self) -> int | None:
-        """Seed of the initial weights and of shots and noise."""
-        return self.config.seed
-
-    @property
-    def temperature(self) -> float:
-        """Divides the logits."""
-        return self.config.temperature
-
-    @temperature.setter
-    def temperature(self, value: float) -> None:
-        self.config = self.config.with_changes(temperature=value)
-
-    @property
-    def noise(self) -> NoiseModel | None:
-        """Noise of the second module; assign a model, a preset's name or None."""
-        return self._noise
-
-    @noise.setter
-    def noise(self, value: NoiseModel | str | Mapping[str, Any] | None) -> None:
-        noise = _as_noise_model(value)
-        self.config = self.config.with_changes(noise=None if noise is None else noise.to_dict())
-        self._noise = noise
-
-    @property
-    def shots(self) -> int | None:
-        """Shots per expectation; None: exact."""
-        return self.config.shots
-
-    @shots.setter
-    def shots(self, value: int | None) -> None:
-        self.config = self.config.with_changes(shots=value)
-
-    @property
-    def sampler(self) -> str | None:
-        """How shots are drawn; None: `"gaussian"` in training, `"multinomial"` at inference."""
-        return self.config.sampler
-
-    @sampler.setter
-    def sampler(self, value: str | None) -> None:
-        self.config = self.config.with_changes(sampler=value)
-
-    @property
-    def n_trajectories(self) -> int | None:
-        """Noise trajectories per sample."""
-        return self.config.n_trajectories
-
-    @n_trajectories.setter
-    def n_trajectories(self, value: int | None) -> None:
-        self.config = self.config.with_changes(n_trajectories=value)
-
-    @property
-    def backend(self) -> Backend:
-        """The backend that runs the second module; assign a name or an instance."""
-        if self._backend is not None:
-            return self._backend
-        return get_backend(self._default_simulator() if self.config.backend == "auto" else self.config.backend)
-
-    @backend.setter
-    def backend(self, value: str | Backend) -> None:
-        name = value if isinstance(value, str) else value.name
-        if isinstance(value, str) and value != "auto":
-            get_backend(value)
-        self.config = self.config.with_changes(backend=name)
-        self._backend = None if isinstance(value, str) else value
-
-    def _default_simulator(self) -> str:
-        on_cpu = self.device.type == "cpu"
-        return "numba" if on_cpu and self.circuit_weights.dtype == torch.float32 else "torch"
-
-    @property
-    def _encoder_backend(self) -> Backend:
-        # Encoders are classical preprocessing: a device never runs them.
-        backend = self.backend
-        return get_backend(self._default_simulator()) if backend.capabilities.hardware_shots else backend
-
-    def rng_state(self) -> dict[str, Any]:
-        """State of the generator that draws shots and noise in training (JSON-ready)."""
-        return dict(self._rng.bit_generator.state)
-
-    def set_rng_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `rng_state` returned, so that an interrupted training goes on exactly."""
-        self._rng.bit_generator.state = dict(state)
-
-    # ---- SetFit's head interface ----------------------------------------------------------------------------
-
     def forward(
         self, features: dict[str, Tensor] | Tensor, temperature: float | None = None
     ) -> dict[str, Tensor] | tuple[Tensor, Tensor]:
@@ -334,7 +228,10 @@ class SetFitQuantumHead(nn.Module):
         """
         embeddings = features["sentence_embedding"] if isinstance(features, dict) else features
         expectations = self.expectations(embeddings)
-        logits = self._to_logits(expectations) / (self.config.temperature if temperature is None else temperature)
+        logits = self._to_logits(expectations)
+        temperature = self.config.temperature if temperature is None else temperature
+        if temperature != 1.0:
+            logits = logits / temperature
         probs = torch.sigmoid(logits) if self.multitarget else torch.softmax(logits, dim=-1)
         if isinstance(features, dict):
             features.update({"logits": logits, "probs": probs})
@@ -346,7 +243,8 @@ class SetFitQuantumHead(nn.Module):
         self.eval()
         with torch.no_grad():
             embeddings = torch.as_tensor(x_test, device=self.device)
-            return self(embeddings.to(self.circuit_weights.dtype))[1]
+            probs: Tensor = self(embeddings.to(self.circuit_weights.dtype))[1]
+            return probs
 
     def predict(self, x_test: Tensor | np.ndarray) -> Tensor:
         """Class numbers, shape (batch,), or 0/1 per label, shape (batch, out_features), with `multitarget`."""
@@ -355,14 +253,12 @@ class SetFitQuantumHead(nn.Module):
 
     def get_loss_fn(self) -> nn.Module:
         """Binary cross-entropy on logits with `multitarget`, else cross-entropy; labels are range-checked."""
-        return CheckedLoss(self)
+        return CheckedLoss(self.out_features, self.multitarget)
 
     @property
     def device(self) -> torch.device:
         """Where the parameters live."""
         return self.circuit_weights.device
-
-    # ---- what a quantum head adds ---------------------------------------------------------------------------
 
     def latents(self, x: Tensor) -> Tensor:
         """Latent angles in radians that the first module makes of embeddings `x`, shape (batch, n_qubits)."""
@@ -381,7 +277,7 @@ class SetFitQuantumHead(nn.Module):
         if torch.is_grad_enabled():
             return self._measure(self.latents(embeddings), rng)
         rows = max(1, _MAX_AMPLITUDES >> self._widest_register())
-        chunks = [self._measure(self.latents(chunk), rng) for chunk in embeddings.split(rows)]
+        chunks = [self._measure(self.latents(chunk), rng) for chunk in torch.split(embeddings, rows)]
         return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
 
     def _measure(self, latents: Tensor, rng: np.random.Generator) -> Tensor:
@@ -415,7 +311,7 @@ class SetFitQuantumHead(nn.Module):
         self.build(int(x.shape[1]))
         embeddings = x.to(self.circuit_weights.dtype)
         # A sum is NaN or infinite if any entry is: one pass instead of two.
-        if not bool(torch.isfinite(embeddings.detach().abs().sum())):
+        if not math.isfinite(float(embeddings.detach().sum())):
             finite = torch.isfinite(embeddings).all(dim=1)
             if not bool(finite.all()):
                 row = int((~finite).nonzero()[0])
@@ -428,46 +324,8 @@ class SetFitQuantumHead(nn.Module):
         Raises:
             ValueError: The width of the embedding is not known yet.
         """
-        self._check_built()
+        self.check_built()
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
-
-    def _check_built(self) -> None:
-        if not self.is_built:
-            raise ValueError("Argument `in_features` must be given, or a first batch seen, before this can be told.")
-
-    def encoder_circuit(self, e: int = 0) -> Circuit:
-        """Encoder `e`'s gates (all encoders have the same; the embedding is their initial state)."""
-        if not isinstance(self.encoder, QuantumEncoders):
-            raise ValueError(f"Argument `encoder` must be 'quantum' to have a circuit, but is {self.config.encoder!r}.")
-        self._check_built()
-        if not 0 <= e < self.config.n_encoders:
-            raise ValueError(f"Argument `e` must be between 0 and {self.config.n_encoders - 1}, but got {e}.")
-        assert self.encoder.circuit is not None
-        return self.encoder.circuit
-
-    def encoder_to_qiskit(self, e: int = 0) -> QuantumCircuit:
-        """Encoder `e`'s gates with its trained angles, without the preparation of the state."""
-        circuit = self.encoder_circuit(e)
-        return circuit.bind(weights=self.encoder.weights[e].tolist()).to_qiskit()
-
-    def bound_circuit(self, latent: Tensor | np.ndarray | None = None) -> Circuit:
-        """The second module with its trained angles; the latent stays free, or is bound to one given row."""
-        features = None if latent is None else torch.as_tensor(latent).flatten().tolist()
-        return self.circuit.bind(weights=self.circuit_weights.tolist(), features=features)
-
-    def to_qiskit(self, latent: Tensor | np.ndarray | None = None) -> QuantumCircuit:
-        """The second module as a Qiskit circuit; see `bound_circuit`."""
-        return self.bound_circuit(latent).to_qiskit()
-
-    def to_qasm3(self, latent: Tensor | np.ndarray | None = None) -> str:
-        """The second module as OpenQASM 3 text; see `bound_circuit`."""
-        return self.bound_circuit(latent).to_qasm3()
-
-    def draw(self, max_width: int = 100) -> str:
-        """The second module as text."""
-        return self.circuit.draw(max_width=max_width)
-
-    # ---- files ----------------------------------------------------------------------------------------------
 
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
         """Write the head alone (settings, weights, circuit) into a folder, atomically."""
@@ -489,16 +347,3 @@ class SetFitQuantumHead(nn.Module):
             f"in_features={config.in_features}, out_features={config.out_features}, n_qubits={config.n_qubits}, "
             f"n_encoders={config.n_encoders}, noise={self._noise}, shots={config.shots}, backend={config.backend!r}"
         )
-
-
-def _as_noise_model(noise: NoiseModel | str | Mapping[str, Any] | None) -> NoiseModel | None:
-    if noise is None or isinstance(noise, NoiseModel):
-        return noise
-    if isinstance(noise, str):
-        return NoiseModel.from_preset(noise)
-    if isinstance(noise, Mapping):
-        return NoiseModel.from_dict(noise)
-    raise TypeError(f"Argument `noise` must be a NoiseModel, a preset's name, a mapping or None, but got {noise!r}.")
-
-
-QuantumHead = SetFitQuantumHead

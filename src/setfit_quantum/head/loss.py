@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from setfit_quantum.head import SetFitQuantumHead
 
 
 class CheckedLoss(nn.Module):
     """Cross-entropy, or binary cross-entropy with `multitarget`, naming labels the head has no output for."""
 
-    def __init__(self, head: SetFitQuantumHead) -> None:
+    def __init__(self, out_features: int, multitarget: bool) -> None:
         super().__init__()
-        self._multitarget = head.multitarget
-        self._out_features = head.out_features
-        self._loss = nn.BCEWithLogitsLoss() if head.multitarget else nn.CrossEntropyLoss()
+        self._multitarget = multitarget
+        self._out_features = out_features
+        self._loss = nn.BCEWithLogitsLoss() if multitarget else nn.CrossEntropyLoss()
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean loss of logits (batch, out_features); labels are (batch,) or, with multitarget, 0/1 like the logits.
@@ -31,12 +26,13 @@ class CheckedLoss(nn.Module):
                     f"Argument `labels` must have shape {tuple(logits.shape)} (batch, out_features) with "
                     f"multitarget=True, but got {tuple(labels.shape)}."
                 )
-            return self._loss(logits, labels.to(logits.dtype))
-        if labels.ndim != 1:
+            labels = labels.to(logits.dtype)
+        elif labels.ndim != 1:
             raise ValueError(f"Argument `labels` must have shape (batch,), but got {tuple(labels.shape)}.")
-        if labels.numel() and int(labels.max()) >= self._out_features:
+        elif labels.numel() and int(labels.max()) >= self._out_features:
             raise ValueError(
                 f"Argument `labels` must be below out_features = {self._out_features}, but got {int(labels.max())}; "
                 f"give the head out_features={int(labels.max()) + 1} or more."
             )
-        return self._loss(logits, labels)
+        loss: Tensor = self._loss(logits, labels)
+        return loss

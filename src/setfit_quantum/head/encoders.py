@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -33,18 +34,23 @@ def prepare_amplitudes(embeddings: Tensor, amplitude_bias: float) -> Tensor:
         ValueError: A row is zero and there is no bias: it has no direction to encode.
     """
     norms = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
-    if not bool(torch.isfinite(norms).all()):  # the squares overflow: scale first
-        embeddings = embeddings / embeddings.abs().amax(dim=1, keepdim=True).clamp_min(1)
-        norms = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
-    tiny = torch.finfo(embeddings.dtype).tiny
+    least, greatest = (float(bound) for bound in torch.aminmax(norms.detach()))
+    if not math.isfinite(greatest):  # the squares overflow: scale first
+        return prepare_amplitudes(
+            embeddings / embeddings.detach().abs().amax(dim=1, keepdim=True).clamp_min(1), amplitude_bias
+        )
+    is_zero = least <= torch.finfo(embeddings.dtype).tiny
     if amplitude_bias == 0:
-        if embeddings.shape[0] and float(norms.min()) <= tiny:
+        if is_zero:
             row = int(norms.argmin())
             raise ValueError(f"Argument `embeddings` must have no zero rows with amplitude_bias=0, but row {row} is 0.")
-        return embeddings / norms
-    units = embeddings / norms.clamp_min(tiny)
-    extended = torch.cat([units, units.new_full((units.shape[0], 1), amplitude_bias)], dim=1)
-    return extended / torch.linalg.vector_norm(extended, dim=1, keepdim=True)
+        return embeddings.div(norms)
+    if is_zero:
+        scales = torch.where(norms > 0, norms, 1.0)
+        extended = torch.cat([embeddings / scales, torch.full_like(norms, amplitude_bias)], dim=1)
+        return extended.div(torch.linalg.vector_norm(extended, dim=1, keepdim=True))
+    length = math.hypot(1.0, amplitude_bias)
+    return torch.cat([embeddings / (norms * length), torch.full_like(norms, amplitude_bias / length)], dim=1)
 
 
 def initialize_angles(angles: Tensor, initialization: str, generator: torch.Generator) -> None:
@@ -76,7 +82,7 @@ class QuantumEncoders(nn.Module):
         self._seed = seed
         self.shares = config.encoder_shares
         self.circuit: Circuit | None = None
-        self.weights = nn.parameter.UninitializedParameter()
+        self.weights = cast(nn.Parameter, nn.parameter.UninitializedParameter())
         self.scale = nn.Parameter(torch.ones(config.n_encoders))
 
     @property
