@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+from threading import get_ident
 from typing import Any
 from urllib.parse import quote
 
@@ -98,7 +99,8 @@ class FileRoutes:
     def receive(self, request: Request, repo: Repository, oid: str) -> Response:
         """PUT of an LFS object, or of one part of it."""
         part = request.query.get("part", [None])[0]
-        temporary = self.store.object_path(f"{oid}.{'upload' if part is None else f'part{part}'}")
+        # Two uploads of the same object at once must not write into the same file.
+        temporary = self.store.object_path(f"{oid}.{f'upload{get_ident()}' if part is None else f'part{part}'}")
         digest = hashlib.sha256()
         with temporary.open("wb") as file:
             while chunk := request.body.read(CHUNK):
@@ -111,7 +113,7 @@ class FileRoutes:
     def complete_multipart(self, request: Request, repo: Repository, oid: str) -> Response:
         check_signature(request)
         parts = [self.store.object_path(f"{oid}.part{item['partNumber']}") for item in request.json()["parts"]]
-        joined = self.store.object_path(f"{oid}.upload")
+        joined = self.store.object_path(f"{oid}.upload{get_ident()}")
         digest = hashlib.sha256()
         with joined.open("wb") as file:
             for part in parts:

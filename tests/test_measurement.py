@@ -1,76 +1,56 @@
-"""`measure`: what it does by default, readout error, gradients, refusals, reproducibility."""
+"""`measure`: what it does by default, readout error, gradients, refusals."""
 
 import numpy as np
 import pytest
 import torch
 
+from measuring import CIRCUIT, HEAVY, NOISE, RELAXING, TORCH, example_angles, run_measure
 from setfit_quantum import Circuit, Gate, NoiseModel
 from setfit_quantum.backends import BackendError, get_backend
 from setfit_quantum.backends.base import Backend, Capabilities, Moments
 from setfit_quantum.circuit.ansatz import build_reuploading
-from setfit_quantum.measurement import device, measure, trajectories
 from setfit_quantum.measurement.readout import misread_expectations, misread_moments, misread_probabilities
 from setfit_quantum.measurement.samplers import draw_outcomes, expectations_from_probabilities
 from setfit_quantum.noise import draw_errors
-
-TORCH = get_backend("torch")
-CIRCUIT = build_reuploading(3, 2, 1, 1, 1)
-NOISE = NoiseModel.depolarizing(0.02, 0.05, readout=[(0.01, 0.03), (0.1, 0.02), (0.0, 0.2)])
-HEAVY = NoiseModel.depolarizing(0.1, 0.2, readout=(0.1, 0.3))
-RELAXING = NoiseModel(p1=0.01, p2=0.02, t1=50.0, t2=30.0, gate_time_1q=0.5, gate_time_2q=2.0)
-
-
-def _angles(batch=5, dtype=torch.float64, circuit=CIRCUIT):
-    generator = torch.Generator().manual_seed(3)
-    weights = torch.randn(circuit.num_parameters, generator=generator, dtype=torch.float64)
-    features = torch.randn(batch, circuit.n_features, generator=generator, dtype=torch.float64)
-    return weights.to(dtype), features.to(dtype)
-
-
-def _measure(seed=0, training=False, backend=TORCH, circuit=CIRCUIT, angles=None, n_readout=3, **options):
-    weights, features = _angles(circuit=circuit) if angles is None else angles
-    rng = np.random.default_rng(seed) if isinstance(seed, int) else seed
-    return measure(backend, circuit, weights, features, n_readout=n_readout, training=training, rng=rng, **options)
-
 
 # --- what is measured -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_without_noise_and_shots_it_is_the_backends_expectations(training):
-    weights, features = _angles()
+    weights, features = example_angles()
     expected = TORCH.expectations(CIRCUIT, weights, features, n_readout=2)
-    torch.testing.assert_close(_measure(training=training, n_readout=2), expected, rtol=0, atol=0)
-    noiseless = _measure(training=training, n_readout=2, noise=NoiseModel())
+    torch.testing.assert_close(run_measure(training=training, n_readout=2), expected, rtol=0, atol=0)
+    noiseless = run_measure(training=training, n_readout=2, noise=NoiseModel())
     torch.testing.assert_close(noiseless, expected, rtol=0, atol=0)
 
 
 def test_small_circuits_are_exact_at_inference():
-    weights, features = _angles()
+    weights, features = example_angles()
     exact = TORCH.moments_density(CIRCUIT, weights, features, noise=NOISE).z
     expected = misread_expectations(exact, NOISE.readout_pairs(3))
-    torch.testing.assert_close(_measure(seed=1, noise=NOISE), expected)
+    torch.testing.assert_close(run_measure(seed=1, noise=NOISE), expected)
 
 
 def test_training_draws_one_trajectory_per_sample():
-    weights, _ = _angles()
+    weights, _ = example_angles()
     same = weights, torch.zeros(200, 3, dtype=torch.float64)
-    z = _measure(training=True, angles=same, noise=NoiseModel(p1=0.02, p2=0.05))
+    z = run_measure(training=True, angles=same, noise=NoiseModel(p1=0.02, p2=0.05))
     clean = TORCH.expectations(CIRCUIT, weights, same[1][:1])
     hit = (z - clean).abs().amax(1) > 1e-9
     assert 20 < int(hit.sum()) < 180
     assert len(torch.unique(z.round(decimals=9), dim=0)) > 20
-    shared = _measure(training=True, angles=same, noise=NoiseModel(p1=0.02, p2=0.05), shared_trajectories=True)
+    shared = run_measure(training=True, angles=same, noise=NoiseModel(p1=0.02, p2=0.05), shared_trajectories=True)
     torch.testing.assert_close(shared, shared[:1].expand_as(shared))
 
 
 def test_a_batch_can_share_its_trajectories_at_inference_too():
-    weights, _ = _angles()
+    weights, _ = example_angles()
     same = weights, torch.zeros(6, 3, dtype=torch.float64)
     noise = NoiseModel(p1=0.02, p2=0.05)
-    shared = _measure(angles=same, noise=noise, n_trajectories=5, shared_trajectories=True)
+    shared = run_measure(angles=same, noise=noise, n_trajectories=5, shared_trajectories=True)
     torch.testing.assert_close(shared, shared[:1].expand_as(shared))
-    own = _measure(angles=same, noise=noise, n_trajectories=5)
+    own = run_measure(angles=same, noise=noise, n_trajectories=5)
     assert (own - own[:1]).abs().max() > 1e-3
     runs = {}
     for share in (True, False):
@@ -81,28 +61,28 @@ def test_a_batch_can_share_its_trajectories_at_inference_too():
                 seen.append(errors.codes)
                 return super().probabilities(circuit, weights, features, *args, errors=errors, **options)
 
-        _measure(backend=Recording(), angles=same, noise=noise, shots=20, shared_trajectories=share)
+        run_measure(backend=Recording(), angles=same, noise=noise, shots=20, shared_trajectories=share)
         runs[share] = len({column.tobytes() for column in errors[0].T})
     assert runs[True] < runs[False]
 
 
 def test_trajectories_average_to_the_exact_value():
-    weights, features = _angles(batch=2)
+    weights, features = example_angles(batch=2)
     exact = TORCH.moments_density(CIRCUIT, weights, features, noise=NOISE).z
     expected = misread_expectations(exact, NOISE.readout_pairs(3))
     for training in (True, False):
-        averaged = _measure(training=training, angles=(weights, features), noise=NOISE, n_trajectories=4000)
+        averaged = run_measure(training=training, angles=(weights, features), noise=NOISE, n_trajectories=4000)
         assert (averaged - expected).abs().max() < 0.03
         assert (averaged - expected).abs().max() > 1e-6
 
 
 def test_the_error_free_run_is_weighted_exactly_at_inference():
-    weights, _ = _angles()
+    weights, _ = example_angles()
     same = weights, torch.zeros(3000, 3, dtype=torch.float64)
     noise = NoiseModel(p1=0.002, p2=0.004)
     exact = TORCH.moments_density(CIRCUIT, weights, same[1][:1], noise=noise).z
-    plain = _measure(training=True, angles=same, noise=noise, n_trajectories=8)
-    weighted = _measure(angles=same, noise=noise, n_trajectories=8)
+    plain = run_measure(training=True, angles=same, noise=noise, n_trajectories=8)
+    weighted = run_measure(angles=same, noise=noise, n_trajectories=8)
     for averaged in (plain, weighted):
         error = averaged.mean(0) - exact[0]
         assert (error.abs() < 5 * averaged.std(0) / 3000**0.5).all()
@@ -111,35 +91,35 @@ def test_the_error_free_run_is_weighted_exactly_at_inference():
 
 def test_readout_error_alone_needs_no_trajectories():
     noise = NoiseModel(readout=NOISE.readout)
-    expected = misread_expectations(_measure(), NOISE.readout_pairs(3))
+    expected = misread_expectations(run_measure(), NOISE.readout_pairs(3))
     for training in (True, False):
-        torch.testing.assert_close(_measure(noise=noise, training=training, n_trajectories=5), expected)
+        torch.testing.assert_close(run_measure(noise=noise, training=training, n_trajectories=5), expected)
 
 
 def test_over_rotation_acts_on_weights_features_and_constants():
     circuit = CIRCUIT + Circuit(3, (Gate("ry", (0,), angle=0.4), Gate("cry", (0, 1), angle=-0.3)))
-    weights, features = _angles(circuit=circuit)
+    weights, features = example_angles(circuit=circuit)
     for noisy_encoding in (True, False):
         noise = NoiseModel(rotation_scale=1.07, rotation_offset=0.05, noisy_encoding=noisy_encoding)
         exact = TORCH.moments_density(circuit, weights, features, noise=noise).z
         for training in (True, False):
-            got = _measure(circuit=circuit, angles=(weights, features), noise=noise, training=training)
+            got = run_measure(circuit=circuit, angles=(weights, features), noise=noise, training=training)
             torch.testing.assert_close(got, exact)
     assert (exact - TORCH.expectations(circuit, weights, features)).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_amplitude_damping_is_exact_on_torch(training):
-    weights, features = _angles()
+    weights, features = example_angles()
     expected = TORCH.moments_density(CIRCUIT, weights, features, noise=RELAXING).z
-    torch.testing.assert_close(_measure(noise=RELAXING, training=training), expected)
+    torch.testing.assert_close(run_measure(noise=RELAXING, training=training), expected)
 
 
 def test_default_samplers():
-    trained = _measure(training=True, shots=64)
-    torch.testing.assert_close(trained, _measure(training=True, shots=64, sampler="gaussian"))
-    sampled = _measure(shots=64)
-    torch.testing.assert_close(sampled, _measure(shots=64, sampler="multinomial"))
+    trained = run_measure(training=True, shots=64)
+    torch.testing.assert_close(trained, run_measure(training=True, shots=64, sampler="gaussian"))
+    sampled = run_measure(shots=64)
+    torch.testing.assert_close(sampled, run_measure(shots=64, sampler="multinomial"))
     # 64 shots give multiples of 2 / 64.
     torch.testing.assert_close(sampled * 32, (sampled * 32).round())
     assert not torch.allclose(trained * 32, (trained * 32).round())
@@ -149,9 +129,9 @@ def test_default_samplers():
 @pytest.mark.parametrize("sampler", ["gaussian", "paper", "multinomial"])
 @pytest.mark.parametrize("noise", [None, NOISE, RELAXING])
 def test_every_sampler_approaches_the_exact_value(dtype, sampler, noise):
-    angles = _angles(dtype=dtype)
-    exact = _measure(angles=angles, noise=noise)
-    got = _measure(angles=angles, noise=noise, shots=40_000, sampler=sampler)
+    angles = example_angles(dtype=dtype)
+    exact = run_measure(angles=angles, noise=noise)
+    got = run_measure(angles=angles, noise=noise, shots=40_000, sampler=sampler)
     assert got.dtype == dtype
     assert got.shape == (5, 3)
     assert (got - exact).abs().max() < 5 / 40_000**0.5
@@ -162,17 +142,17 @@ def test_circuits_without_features_and_with_weights_per_row():
     circuit = Circuit(2, (Gate("ry", (0,), weight=0), Gate("cx", (0, 1))))
     noise = NoiseModel(p1=0.1, p2=0.2, readout=(0.1, 0.0))
     for weights, batch in ((torch.tensor([0.3]), 1), (torch.tensor([[0.3], [0.9], [1.7]]), 3)):
-        exact = _measure(circuit=circuit, angles=(weights, None), noise=noise, n_readout=2)
+        exact = run_measure(circuit=circuit, angles=(weights, None), noise=noise, n_readout=2)
         assert exact.shape == (batch, 2)
         for options in ({"n_trajectories": 3000}, {"shots": 3000}, {"shots": 3000, "sampler": "gaussian"}):
-            got = _measure(circuit=circuit, angles=(weights, None), noise=noise, n_readout=2, **options)
+            got = run_measure(circuit=circuit, angles=(weights, None), noise=noise, n_readout=2, **options)
             assert got.shape == (batch, 2)
             assert (got - exact).abs().max() < 5 / 3000**0.5
 
 
 def test_the_fast_backend_gives_the_same_numbers_for_the_same_seed():
     numba = get_backend("numba")
-    angles = _angles(dtype=torch.float32)
+    angles = example_angles(dtype=torch.float32)
     for options in (
         {"training": True},
         {"training": True, "shots": 100},
@@ -181,7 +161,9 @@ def test_the_fast_backend_gives_the_same_numbers_for_the_same_seed():
         {"shots": 300},
         {"shots": 300, "share_trajectories_among_shots": True},
     ):
-        first, second = (_measure(seed=4, backend=one, angles=angles, noise=NOISE, **options) for one in (TORCH, numba))
+        first, second = (
+            run_measure(seed=4, backend=one, angles=angles, noise=NOISE, **options) for one in (TORCH, numba)
+        )
         torch.testing.assert_close(first, second, rtol=0, atol=3e-5)
 
 
@@ -190,7 +172,7 @@ def test_the_fast_backend_gives_the_same_numbers_for_the_same_seed():
 
 def test_readout_error_is_affine_on_z_and_a_tensor_product_on_outcomes():
     pairs = NOISE.readout_pairs(3)
-    weights, features = _angles()
+    weights, features = example_angles()
     probabilities = TORCH.probabilities(CIRCUIT, weights, features)
     moments = TORCH.moments(CIRCUIT, weights, features)
     matrices = [np.array([[1 - up, down], [up, 1 - down]]) for up, down in pairs]
@@ -213,7 +195,7 @@ def test_which_flip_is_which():
     for circuit, expected in ((up, 1 - 2 * 0.25), (down, -1 + 2 * 0.1)):
         angles = torch.zeros(0, dtype=torch.float64), None
         for options in ({}, {"shots": 100_000}, {"shots": 100_000, "sampler": "gaussian"}):
-            z = _measure(circuit=circuit, angles=angles, n_readout=1, noise=noise, **options)
+            z = run_measure(circuit=circuit, angles=angles, n_readout=1, noise=noise, **options)
             assert z.item() == pytest.approx(expected, abs=0.015 if options else 1e-12)
 
 
@@ -235,10 +217,10 @@ def test_which_flip_is_which():
     ],
 )
 def test_gradients_with_fixed_randomness_match_finite_differences(options):
-    weights, features = (angle.requires_grad_() for angle in _angles(batch=2))
+    weights, features = (angle.requires_grad_() for angle in example_angles(batch=2))
 
     def function(weights, features):
-        return _measure(seed=11, training=True, angles=(weights, features), **options)
+        return run_measure(seed=11, training=True, angles=(weights, features), **options)
 
     assert torch.autograd.gradcheck(function, (weights, features), eps=1e-6, atol=1e-5)
 
@@ -248,11 +230,11 @@ def test_the_gradient_tests_draw_errors():
 
 
 def test_gradients_through_the_fast_backend():
-    angles = _angles(dtype=torch.float32)
+    angles = example_angles(dtype=torch.float32)
     gradients = []
     for backend in (TORCH, get_backend("numba")):
         leaves = [tensor.clone().requires_grad_() for tensor in angles]
-        z = _measure(seed=2, backend=backend, training=True, angles=leaves, noise=NOISE, shots=200)
+        z = run_measure(seed=2, backend=backend, training=True, angles=leaves, noise=NOISE, shots=200)
         (z * torch.linspace(-1, 1, z.numel()).reshape(z.shape)).sum().backward()
         gradients.append([leaf.grad for leaf in leaves])
     for first, second in zip(*gradients, strict=True):
@@ -264,7 +246,7 @@ def test_gradients_through_the_fast_backend():
 def test_certain_outcomes_have_finite_gradients(sampler, dtype):
     weights = torch.zeros(CIRCUIT.num_parameters, dtype=dtype, requires_grad=True)
     features = torch.zeros(4, 3, dtype=dtype, requires_grad=True)
-    z = _measure(training=True, angles=(weights, features), shots=100, sampler=sampler)
+    z = run_measure(training=True, angles=(weights, features), shots=100, sampler=sampler)
     assert (z - 1).abs().max() < 1e-3
     z.square().sum().backward()
     assert torch.isfinite(weights.grad).all()
@@ -275,7 +257,7 @@ def test_certain_outcomes_have_finite_gradients(sampler, dtype):
 def test_perfectly_correlated_outcomes_have_a_root():
     ghz = Circuit(4, (Gate("ry", (0,), weight=0), *(Gate("cx", (q, q + 1)) for q in range(3))))
     weights = torch.full((200, 1), np.pi / 2, dtype=torch.float32, requires_grad=True)
-    z = _measure(circuit=ghz, angles=(weights, None), training=True, shots=100, n_readout=4)
+    z = run_measure(circuit=ghz, angles=(weights, None), training=True, shots=100, n_readout=4)
     assert (z - z[:, :1]).abs().max() < 1e-3
     assert z[:, 0].std().item() == pytest.approx(0.1, rel=0.2)
     z.sum().backward()
@@ -308,24 +290,24 @@ class _Limited(Backend):
 )
 def test_what_a_backend_cannot_do_is_refused_by_name(options, message):
     with pytest.raises(BackendError, match=message):
-        _measure(backend=_Limited(), **options)
+        run_measure(backend=_Limited(), **options)
 
 
 def test_readout_and_rotation_errors_need_no_support():
-    z = _measure(backend=_Limited(), noise=NoiseModel(readout=(0.1, 0.3), rotation_scale=1.1))
+    z = run_measure(backend=_Limited(), noise=NoiseModel(readout=(0.1, 0.3), rotation_scale=1.1))
     torch.testing.assert_close(z, torch.full((5, 3), 0.2))
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_amplitude_damping_is_refused_where_it_cannot_be_exact(training):
-    numba, angles = get_backend("numba"), _angles(dtype=torch.float32)
+    numba, angles = get_backend("numba"), example_angles(dtype=torch.float32)
     with pytest.raises(BackendError, match=r"'numba' cannot simulate amplitude damping.*not a Pauli.*backend='torch'"):
-        _measure(backend=numba, angles=angles, noise=RELAXING, training=training)
+        run_measure(backend=numba, angles=angles, noise=RELAXING, training=training)
     wide = build_reuploading(9, 1, 1, 1, 1)
     with pytest.raises(BackendError, match=r"of 9 qubits.*at most 8 qubits"):
-        _measure(circuit=wide, noise=RELAXING, training=training)
+        run_measure(circuit=wide, noise=RELAXING, training=training)
     with pytest.raises(ValueError, match="`n_trajectories` must be None with amplitude damping"):
-        _measure(noise=RELAXING, training=training, n_trajectories=4)
+        run_measure(noise=RELAXING, training=training, n_trajectories=4)
 
 
 @pytest.mark.parametrize(
@@ -344,7 +326,7 @@ def test_amplitude_damping_is_refused_where_it_cannot_be_exact(training):
 )
 def test_impossible_arguments(options, error, message):
     with pytest.raises(error, match=message):
-        _measure(**options)
+        run_measure(**options)
 
 
 def test_moments_of_no_distribution_are_refused():
@@ -353,60 +335,7 @@ def test_moments_of_no_distribution_are_refused():
             return Moments(torch.full((2, 3), float("nan")), torch.eye(3).expand(2, 3, 3))
 
     with pytest.raises(ValueError, match=r"samples \[0, 1\] are not those of any distribution"):
-        _measure(backend=Broken(), shots=10, sampler="gaussian")
-
-
-# --- reproducibility --------------------------------------------------------------------------------------------
-
-RANDOM = [
-    {"noise": NOISE, "n_trajectories": 7},
-    {"noise": NOISE, "shots": 40},
-    {"noise": NOISE, "shots": 40, "share_trajectories_among_shots": True, "n_trajectories": 7},
-    {"shots": 40},
-    {"shots": 40, "sampler": "gaussian"},
-    {"noise": NOISE, "shots": 40, "sampler": "gaussian", "n_trajectories": 1},
-    {"noise": RELAXING, "shots": 40},
-]
-
-
-@pytest.mark.parametrize("options", RANDOM)
-def test_a_seed_gives_the_same_result_whatever_the_pieces(options, monkeypatch):
-    whole = _measure(seed=5, **options)
-    torch.testing.assert_close(_measure(seed=5, **options), whole, rtol=0, atol=0)
-    assert not torch.equal(_measure(seed=6, **options), whole)
-    monkeypatch.setattr(trajectories, "MAX_AMPLITUDES", 32)
-    monkeypatch.setattr(device, "MAX_RANDOM_NUMBERS", 100)
-    torch.testing.assert_close(_measure(seed=5, **options), whole, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    "options", [{"noise": NOISE, "n_trajectories": 7}, {"noise": NOISE, "shots": 40}, {"shots": 9}]
-)
-def test_a_seed_gives_the_same_result_whatever_the_batch_size(options):
-    weights, features = _angles(batch=6)
-    whole = _measure(seed=5, angles=(weights, features), **options)
-    rng = np.random.default_rng(5)
-    parts = [_measure(seed=rng, angles=(weights, features[rows]), **options) for rows in (slice(0, 4), slice(4, 6))]
-    torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=1e-12)
-
-
-def test_results_do_not_depend_on_the_number_of_threads():
-    threads = torch.get_num_threads()
-    numba, angles = get_backend("numba"), _angles(batch=100, dtype=torch.float32)
-    results = []
-    try:
-        for count in (1, 2):
-            torch.set_num_threads(count)
-            results.append([_measure(seed=5, backend=numba, angles=angles, noise=NOISE, shots=s) for s in (None, 20)])
-    finally:
-        torch.set_num_threads(threads)
-    for first, second in zip(*results, strict=True):
-        torch.testing.assert_close(first, second, rtol=0, atol=1e-6)
-
-
-def test_training_continues_the_generator():
-    rng = np.random.default_rng(1)
-    assert not torch.equal(*(_measure(seed=rng, training=True, noise=NOISE, shots=10) for _ in range(2)))
+        run_measure(backend=Broken(), shots=10, sampler="gaussian")
 
 
 def test_inverting_the_cumulative_distribution():

@@ -14,7 +14,7 @@ from qiskit_reference import final_state, pauli_signs
 from strategies import random_circuits, random_error_codes, random_inputs
 
 from setfit_quantum.backends import BackendError, get_backend
-from setfit_quantum.backends.numba_engine import NumbaBackend
+from setfit_quantum.backends.numba_engine import NumbaBackend, threads
 from setfit_quantum.backends.numba_engine.program import compile_program
 from setfit_quantum.circuit import Circuit, Gate
 from setfit_quantum.circuit.ansatz import build_encoder, build_pqc, build_reuploading
@@ -206,8 +206,9 @@ def test_backward_twice_gives_the_same_gradient(fast):
     assert torch.equal(first, second)
 
 
-def test_many_threads_at_once(fast):
+def test_many_threads_at_once(fast, monkeypatch):
     """Concurrent callers get what they would get alone, bit for bit."""
+    monkeypatch.setattr("setfit_quantum.backends.numba_engine.threads.MIN_ROWS_PER_TILE", 1)
     circuit = build_reuploading(6, 2, 1, 2, 1)
 
     def run(seed):
@@ -226,7 +227,8 @@ def test_many_threads_at_once(fast):
                 assert torch.equal(gradient, expected_gradient)
 
 
-def test_thread_count_does_not_change_results(fast):
+def test_thread_count_does_not_change_results(fast, monkeypatch):
+    monkeypatch.setattr("setfit_quantum.backends.numba_engine.threads.MIN_ROWS_PER_TILE", 1)
     circuit = build_encoder(8, 3, 5)
     weights = torch.linspace(-3, 3, circuit.num_parameters, requires_grad=True)
     state = torch.nn.functional.normalize(torch.randn(40, 200, generator=torch.Generator().manual_seed(0)))
@@ -242,6 +244,40 @@ def test_thread_count_does_not_change_results(fast):
     for output, gradient in results[1:]:
         assert torch.equal(output, results[0][0])
         assert torch.equal(gradient, results[0][1])
+
+
+def test_engine_works_in_a_forked_child(fast):
+    """The parent's worker threads do not exist there."""
+    script = (
+        "import os, torch\n"
+        "from setfit_quantum.backends.numba_engine import NumbaBackend, threads\n"
+        "from setfit_quantum.circuit.ansatz import build_pqc\n"
+        "threads.MIN_ROWS_PER_TILE = 1\n"
+        "circuit, weights, state = build_pqc(4, 2, 1), torch.linspace(-1, 1, 12), torch.eye(16)[:16]\n"
+        "run = lambda: NumbaBackend().expectations(circuit, weights, None, state)\n"
+        "expected = run()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(0 if torch.equal(run(), expected) else 1)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "assert torch.equal(run(), expected)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+def test_an_error_in_a_worker_reaches_the_caller(monkeypatch):
+    monkeypatch.setattr(threads, "MIN_ROWS_PER_TILE", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+
+    def run(first, last):
+        if first > 0:
+            raise RuntimeError("from the worker")
+
+    with pytest.raises(RuntimeError, match="from the worker"):
+        threads.share_tiles(run, 2, 10)
+    done = []
+    threads.share_tiles(lambda first, last: done.append((first, last)), 2, 10)
+    assert sorted(done) == [(0, 1), (1, 2)]
 
 
 def test_compiled_code_is_cached_on_disk(tmp_path):

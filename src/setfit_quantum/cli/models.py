@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -10,12 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from setfit_quantum.cli.console import note
 from setfit_quantum.cli.errors import BadInput, checking_input
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from setfit_quantum.data import Examples
+    from setfit_quantum.head import SetFitQuantumHead
     from setfit_quantum.model import SetFitModel
 
 
@@ -71,6 +75,24 @@ def build_model(body: str | None, head: Any, labels: Sequence[str]) -> SetFitMod
         # The card names the body by its id, not by the folder of its offline copy.
         model.model_card_data.st_id = body or DEFAULT_BODY
     return model
+
+
+def prepare_simulator(head: SetFitQuantumHead) -> None:
+    """Run one step of a copy, so that compiling the simulator is announced and not counted as training.
+
+    Only for the engine that is compiled; a device would be asked to measure for nothing.
+    """
+    import torch
+
+    if head.backend.name != "numba" or head.in_features is None:
+        return
+    note("Preparing the simulator (compiled once on this machine, then kept) ...")
+    started = time.perf_counter()
+    trial = copy.deepcopy(head).train()
+    logits, _ = trial(torch.ones(2, head.in_features, device=head.device))
+    logits.sum().backward()
+    trial.predict(torch.ones(2, head.in_features, device=head.device))
+    note(f"Ready after {time.perf_counter() - started:.1f} s.")
 
 
 def load_model(source: str) -> SetFitModel:

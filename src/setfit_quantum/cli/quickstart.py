@@ -6,16 +6,13 @@ import json
 import shlex
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from setfit_quantum.cli import options
 from setfit_quantum.cli.console import build_table, emit_json, is_interactive, note, percent, results, working
 from setfit_quantum.cli.errors import BadInput, checking_input
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 EXAMPLES = {
     "reviews": "It broke after two days, and nobody answered my calls.",
@@ -53,7 +50,7 @@ def quickstart(
 
 def _run(output: Path, dataset: str, qubits: int | None, epochs: int | None, seed: int) -> dict[str, Any]:
     from setfit_quantum.baselines import count_parameters, fit_logistic_regression
-    from setfit_quantum.cli.models import build_model, check_output, embed, encode_targets
+    from setfit_quantum.cli.models import build_model, check_output, embed, encode_targets, prepare_simulator
     from setfit_quantum.cli.training_run import build_arguments, build_head
     from setfit_quantum.data import load_examples
     from setfit_quantum.default_body import DEFAULT_BODY
@@ -71,7 +68,7 @@ def _run(output: Path, dataset: str, qubits: int | None, epochs: int | None, see
     note(f"Encoding {len(train)} training and {len(test)} test sentences ...")
     features, test_features = embed(model, train.texts), embed(model, test.texts)
     targets, test_targets = encode_targets(train, classes, False), encode_targets(test, classes, False)
-    _compile(head, features)
+    prepare_simulator(head)
     note("Training the quantum head ...")
     result = train_head(head, features, targets, arguments, label_names=classes)
     model.head_training = result
@@ -104,20 +101,6 @@ def _run(output: Path, dataset: str, qubits: int | None, epochs: int | None, see
             for name, parameters, seconds, found in rows
         ],
     }
-
-
-def _compile(head: Any, features: Tensor) -> None:
-    """Run one step of a copy, so that compiling is announced and not counted as training."""
-    import copy
-
-    note("Preparing the simulator (compiled once on this machine, then kept) ...")
-    started = time.perf_counter()
-    trial = copy.deepcopy(head)
-    few = features[:16]
-    logits, _ = trial(few)
-    logits.sum().backward()
-    trial.predict(few)
-    note(f"Ready after {time.perf_counter() - started:.1f} s.")
 
 
 def _show(outcome: dict[str, Any], example: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from setfit_quantum.cli.console import note
 from setfit_quantum.cli.errors import BadInput, checking_input
-from setfit_quantum.cli.models import build_model, classify, encode_targets
+from setfit_quantum.cli.models import build_model, classify, encode_targets, prepare_simulator
 from setfit_quantum.data import Examples, draw_few_shot, has_splits, load_examples
 from setfit_quantum.evaluation import evaluate_predictions
 from setfit_quantum.head import SetFitQuantumHead
@@ -181,6 +181,7 @@ def run(
     train, validation, test = parts.train, parts.validation, parts.test
     classes, multilabel = train.classes, train.multilabel
     model = build_model(body, head, classes)
+    prepare_simulator(head)
     note(f"Encoding {len(train) + len(validation.texts if validation else [])} texts ...")
     targets = encode_targets(train, classes, multilabel)
     held_out_texts = None

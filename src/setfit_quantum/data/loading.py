@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,8 @@ def _load_table(
     known = {name.lower() for name in (*TEXT_NAMES, *LABEL_NAMES, *wanted)}
     text = str(source)
     if text.startswith("bundled:"):
-        return read_table(_bundled_file(text, split or "train"), known=known)
+        table = read_table(_bundled_file(text, split or "train"), known=known)
+        return replace(table, name=f"{text} ({split or 'train'})")
     path = Path(text)
     if path.is_dir():
         return _load_folder(path, split or "train", encoding, delimiter, known)

@@ -35,7 +35,7 @@ def random_states(head: Any, order: torch.Generator, device: torch.device) -> di
 def set_random_states(states: Mapping[str, Any], head: Any, order: torch.Generator, device: torch.device) -> None:
     """Put back what `random_states` returned."""
     order.set_state(states["order"])
-    pass
+    torch.set_rng_state(states["torch"])
     index = _cuda_index(device)
     if index is not None and states["cuda"] is not None:
         torch.cuda.set_rng_state(states["cuda"], index)

@@ -166,7 +166,7 @@ class _Call:
                 self.codes, own, keep, self.mode, self.n_readout, *outputs, work,
             )  # fmt: skip
 
-        share_tiles(run, self.n_tiles)
+        share_tiles(run, self.n_tiles, rows * len(self.program.operations))
         self.states = states
         self.backend.rows_swept += int(work.sum())
         return [outputs[index] for index in self.used_outputs]
@@ -195,7 +195,7 @@ class _Call:
                 work,
             )  # fmt: skip
 
-        share_tiles(run, self.n_tiles)
+        share_tiles(run, self.n_tiles, 2 * 2**self.program.n_qubits * len(self.program.operations))
         self.backend.rows_swept += int(work.sum())
         return weight_gradient, feature_gradient, initial_gradient
 
