@@ -58,7 +58,7 @@ class FileRoutes:
             raise HubError(400, "Only one auth mechanism allowed: the token was sent to the storage host")
         check_signature(request)
         match request.method, request.segments:
-            case ("GET" | "HEAD"), ["download", _, _, _, oid, *_]:
+            case (("GET" | "HEAD"), ["download", _, _, _, oid, *_]):
                 etag = {"ETag": f'"{hashlib.md5(oid.encode()).hexdigest()}"'}
                 return file_response(self.store.object_path(oid), request.headers["Range"], etag)
             case "PUT", ["upload", types, namespace, name, oid]:

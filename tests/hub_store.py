@@ -13,9 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-REPO_TYPES = ("model", "dataset", "space")
-LFS_EXTENSIONS = "7z arrow bin bz2 ckpt gz h5 joblib model msgpack npy npz onnx ot parquet pb pickle pkl pt pth rar \
-safetensors tar tflite tgz wasm whl xz zip zst".split()
+# The Hub's own list for new repositories.
+LFS_EXTENSIONS = (
+    *("7z", "arrow", "bin", "bz2", "ckpt", "ftz", "gz", "h5", "joblib", "mlmodel", "model", "msgpack", "npy", "npz"),
+    *("onnx", "ot", "parquet", "pb", "pickle", "pkl", "pt", "pth", "rar", "safetensors", "tar", "tflite", "tgz"),
+    *("wasm", "xz", "zip", "zst"),
+)
 ATTRIBUTES = "".join(f"*.{extension} filter=lfs diff=lfs merge=lfs -text\n" for extension in LFS_EXTENSIONS)
 
 
@@ -208,15 +211,28 @@ class Store:
             tree = dict(base.tree) if base else {}
             for change in changes:
                 self._apply(repo, tree, change)
-            parent = base.id if base else None
-            date = now()
-            named = [sorted((path, entry.oid) for path, entry in tree.items()), parent, title, date, len(repo.commits)]
-            sha = hashlib.sha1(json.dumps([repo.id, repo.type, *named]).encode()).hexdigest()
-            commit = Commit(sha, tree, parent, title, description, author, date)
-            repo.commits[sha] = commit
-            repo.refs[ref] = sha
-            self.save()
-            return commit
+            return self.add_commit(repo, ref, tree, base, title, description, author)
+
+    def add_commit(
+        self,
+        repo: Repository,
+        ref: str,
+        tree: dict[str, Entry],
+        parent: Commit | None,
+        title: str,
+        description: str,
+        author: str,
+    ) -> Commit:
+        """Record a commit with this tree and move `ref` to it."""
+        parent_id = parent.id if parent else None
+        date = now()
+        listing = sorted((path, entry.oid) for path, entry in tree.items())
+        identity = json.dumps([repo.id, repo.type, listing, parent_id, title, author, date, len(repo.commits)])
+        sha = hashlib.sha1(identity.encode()).hexdigest()
+        repo.commits[sha] = Commit(sha, tree, parent_id, title, description, author, date)
+        repo.refs[ref] = sha
+        self.save()
+        return repo.commits[sha]
 
     def _apply(self, repo: Repository, tree: dict[str, Entry], change: Change) -> None:
         path = change.path.rstrip("/")
@@ -255,6 +271,12 @@ class Store:
         part = self.object_path(f"{oid}.{threading.get_ident()}")
         part.write_bytes(content)
         os.replace(part, self.object_path(oid))
+        return oid
+
+    def add_lfs_content(self, repo: Repository, content: bytes) -> str:
+        """Store an LFS object of this repository and return its SHA-256."""
+        oid = self.add_object(content, hashlib.sha256(content).hexdigest())
+        self.add_lfs_object(repo, oid)
         return oid
 
     def add_lfs_object(self, repo: Repository, oid: str) -> None:

@@ -10,15 +10,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from qiskit_reference import final_state, pauli_signs
-from strategies import random_circuits, random_error_codes, random_inputs
 
+from qiskit_reference import final_state, pauli_signs
 from setfit_quantum.backends import BackendError, get_backend
 from setfit_quantum.backends.numba_engine import NumbaBackend, threads
 from setfit_quantum.backends.numba_engine.program import compile_program
 from setfit_quantum.circuit import Circuit, Gate
 from setfit_quantum.circuit.ansatz import build_encoder, build_pqc, build_reuploading
 from setfit_quantum.noise import PauliErrors
+from strategies import random_circuits, random_error_codes, random_inputs
 
 GATES = ("ry", "cx")
 

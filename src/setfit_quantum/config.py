@@ -43,6 +43,12 @@ class QuantumHeadConfig:
         shots: Shots per expectation, or None for exact values.
         sampler: How shots are drawn; None: `"gaussian"` in training, `"multinomial"` at inference.
         n_trajectories: Noise trajectories per sample; None: one in training, the default of inference else.
+        shared_trajectories: Whether one draw of gate errors serves the whole batch, as in the paper's published code;
+            by default each sample has its own.
+        share_trajectories_among_shots: With noise and shots at inference, spread the shots over `n_trajectories`
+            trajectories instead of drawing fresh errors in every shot: faster, but the variance is larger than a
+            device's (see `measurement.measure`).
+        renormalise: Whether `sampler="paper"` scales its rectified probabilities to add up to 1.
         backend: Name of the backend that runs the circuits.
         multitarget: Whether labels are independent (sigmoid) instead of exclusive (softmax).
         temperature: Divides the logits.
@@ -76,6 +82,9 @@ class QuantumHeadConfig:
     shots: int | None = None
     sampler: str | None = None
     n_trajectories: int | None = None
+    shared_trajectories: bool = False
+    share_trajectories_among_shots: bool = False
+    renormalise: bool = True
     backend: str = "auto"
     multitarget: bool = False
     temperature: float = 1.0
@@ -88,7 +97,15 @@ class QuantumHeadConfig:
         for name in ("in_features", "encoder_qubits", "encoder_connectivity", "n_readout", "shots", "n_trajectories"):
             if getattr(self, name) is not None:
                 check_int(name, getattr(self, name), minimum=1)
-        for name in ("encoder_batch_norm", "final_linear", "one_logit", "multitarget"):
+        for name in (
+            "encoder_batch_norm",
+            "final_linear",
+            "one_logit",
+            "shared_trajectories",
+            "share_trajectories_among_shots",
+            "renormalise",
+            "multitarget",
+        ):
             check_bool(name, getattr(self, name))
         check_int("n_qubits", self.n_qubits, minimum=2)
         check_int("out_features", self.out_features, minimum=1 if self.multitarget else 2)

@@ -27,6 +27,10 @@ class HubOptions:
     local_files_only: bool = False
     token: str | bool | None = None
 
+    def __post_init__(self) -> None:
+        if self.force_download and self.local_files_only:
+            raise ValueError("Arguments `force_download` and `local_files_only` must not both be True.")
+
     def to_kwargs(self) -> dict[str, Any]:
         """Keyword arguments of `hf_hub_download` and `snapshot_download`."""
         return vars(self).copy()

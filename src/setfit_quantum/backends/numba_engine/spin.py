@@ -24,7 +24,7 @@ def _load_atomic(typingctx, counters, index):
 @njit(nogil=True, cache=True)
 def wait_for_change(counters, index, seen):
     """Whether `counters[index]` differs from `seen` before the spins are used up."""
-    for _ in range(MAX_SPINS):
+    for _ in range(MAX_SPINS):  # noqa: SIM110 (numba compiles loops, not generators)
         if _load_atomic(counters, index) != seen:
             return True
     return False
