@@ -41,7 +41,7 @@ def scale_waits(scale: float) -> None:
     """Note every `time.sleep` of 0.5 s or more, and shorten it: the waits between a client's attempts."""
     sleep = time.sleep
 
-    def scaled(seconds: float) -> None:
+    def scaled(seconds: Any) -> None:
         if seconds < 0.5:
             sleep(seconds)
         else:

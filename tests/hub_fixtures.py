@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hub_access import WRITE_TOKEN
 from hub_server import HubServer
 

@@ -105,7 +105,7 @@ def _run(output: Path, dataset: str, qubits: int | None, epochs: int | None, see
 
 def _show(outcome: dict[str, Any], example: str) -> None:
     title = f"{outcome['data']}: {outcome['n_train']} sentences to train on, accuracy on {outcome['n_test']} others"
-    table = build_table(title, "head", "parameters", "seconds", "accuracy, %", "95 % interval")
+    table = build_table(title, "head", "parameters", "seconds", "accuracy, %", "95 % CI")
     for row in outcome["heads"]:
         low, high = row["test_accuracy_interval"]
         table.add_row(
