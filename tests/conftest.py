@@ -1,7 +1,8 @@
 """Settings shared by all tests."""
 
-from bodies import tiny_body  # noqa: F401 (a fixture)
 from hypothesis import HealthCheck, settings
+
+from bodies import tiny_body  # noqa: F401 (a fixture)
 
 # Derandomized: the same examples on every run and machine. No deadline: shared machines stall now and then.
 settings.register_profile(

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import setfit
 import torch
-from bodies import NAMES, NUMBERS, TEXTS, WIDTH, build_tiny_body
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from torch import nn
 
+from bodies import NAMES, NUMBERS, TEXTS, WIDTH, build_tiny_body
 from setfit_quantum import NoiseModel, QuantumHead, SetFitModel
 from setfit_quantum.serialization import ModelFileError
 from setfit_quantum.serialization.layout import HEAD_CONFIG, HEAD_WEIGHTS, MANIFEST, SKLEARN_HEAD
@@ -154,7 +154,7 @@ def test_revision_cache_and_offline_reach_body_and_head(
     assert torch.equal(head.circuit_weights, expected.model_head.circuit_weights)
     body = load("me/body", small_head(), **options)  # type: ignore[arg-type]
     assert torch.equal(body.encode(TEXTS), expected.encode(TEXTS))
-    with pytest.raises(OSError, match="me/absent"):
+    with pytest.raises(OSError, match="couldn't find them"):
         load("me/absent", **options)  # type: ignore[arg-type]
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import setfit
 import torch
-from bodies import NAMES, NUMBERS, TEXTS, WIDTH
 from datasets import Dataset
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
+from bodies import NAMES, NUMBERS, TEXTS, WIDTH
 from setfit_quantum import QuantumHead, SetFitModel
 from setfit_quantum.model import fitting
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingCallback, HeadTrainingState, TrainingInterrupted
@@ -213,7 +213,9 @@ def test_string_labels(model: SetFitModel, tiny_body: Path) -> None:
         other.fit(TEXTS, ["fine", *NAMES[1:]], num_epochs=1, **QUIET)
 
 
-@pytest.mark.parametrize("labels", [np.array(NUMBERS), torch.tensor(NUMBERS), [n == 1 for n in NUMBERS], tuple(NUMBERS)])
+@pytest.mark.parametrize(
+    "labels", [np.array(NUMBERS), torch.tensor(NUMBERS), [n == 1 for n in NUMBERS], tuple(NUMBERS)]
+)
 def test_other_forms_of_labels(model: SetFitModel, labels: Any) -> None:
     model.fit(np.array(TEXTS), labels, num_epochs=1, **QUIET)
     assert model.labels is None

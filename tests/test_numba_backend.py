@@ -166,8 +166,17 @@ def test_operations_join_blocks():
     """A ring of Q blocks needs fewer than Q sweeps, and no block is lost."""
     program = compile_program(build_encoder(10))
     rotations = [int(rotation) for row in program.operations for rotation in row[1:3] if rotation >= 0]
-    assert sorted(rotations) == list(range(280))
+    assert sorted(rotations) == list(range(program.n_rotations))
+    assert len(program.sources) == 280
     assert len(program.operations) <= 160
+
+
+def test_neighbouring_rotations_become_one():
+    """The column that ends PQC1 and the next encoding are one rotation per wire."""
+    circuit = build_reuploading(10, 4, 1, 2, 1)
+    program = compile_program(circuit)
+    assert len(program.sources) == circuit.count_ops()["ry"] == 150
+    assert program.n_rotations <= 150 - 3 * 10
 
 
 @pytest.fixture

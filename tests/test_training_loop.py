@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 from torch import nn
 
 from setfit_quantum import QuantumHead
+from setfit_quantum.backends.cores import available_cores
 from setfit_quantum.training import (
     HeadTrainingArguments,
     HeadTrainingCallback,
@@ -349,12 +350,13 @@ def test_weights_that_become_infinite_in_the_last_step_are_seen():
     assert torch.equal(head.linear.weight, torch.zeros(2, 6))
 
 
-def test_an_error_in_a_callback_leaves_a_whole_epoch_behind():
-    class Fault(HeadTrainingCallback):
-        def on_epoch_end(self, head, state):
-            if state.epoch == 2:
-                raise RuntimeError("mine")
+class Fault(HeadTrainingCallback):
+    def on_epoch_end(self, head, state):
+        if state.epoch == 2:
+            raise RuntimeError("mine")
 
+
+def test_an_error_in_a_callback_leaves_a_whole_epoch_behind():
     short, head = PlainHead(), PlainHead()
     train_head(short, EMBEDDINGS, LABELS, arguments(num_epochs=2))
     with pytest.raises(RuntimeError, match="mine"):
@@ -397,6 +399,26 @@ def test_the_heads_mode_is_kept(training):
     head = PlainHead().train(training)
     train_head(head, EMBEDDINGS, LABELS, arguments(num_epochs=1), **VALIDATION)
     assert head.training is training
+
+
+@pytest.mark.parametrize("make_head", [quantum_head, PlainHead])
+def test_pytorch_leaves_the_cores_to_the_engine_while_a_small_head_trains(make_head):
+    seen = []
+
+    class Look(HeadTrainingCallback):
+        def on_epoch_end(self, head, state):
+            seen.append((torch.get_num_threads(), available_cores()))
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        train_head(make_head(), EMBEDDINGS, LABELS, arguments(num_epochs=1), callbacks=[Look()])
+        with pytest.raises(RuntimeError, match="mine"):
+            train_head(make_head(), EMBEDDINGS, LABELS, arguments(), callbacks=[Fault()])
+        assert seen == [(1, 3)]
+        assert torch.get_num_threads() == available_cores() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_batches():

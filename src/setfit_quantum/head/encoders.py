@@ -105,8 +105,8 @@ class QuantumEncoders(nn.Module):
         assert self.circuit is not None
         amplitudes = prepare_amplitudes(embeddings, config.amplitude_bias)
         if len(self.shares) == 1:
-            measured = backend.expectations(self.circuit, self.weights[0], None, amplitudes, n_readout=self.shares[0])
-            return measured * self.scale[0]
+            weights = self.weights.view(-1)
+            return backend.expectations(self.circuit, weights, None, amplitudes, n_readout=self.shares[0]) * self.scale
         # All encoders in one call: row e * batch + b is sample b in encoder e.
         batch = amplitudes.shape[0]
         measured = backend.expectations(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 from tqdm.auto import tqdm
 
+from setfit_quantum.backends.cores import torch_on_one_core
 from setfit_quantum.training.arguments import HeadTrainingArguments
 from setfit_quantum.training.callbacks import CallbackList, HeadTrainingState
 from setfit_quantum.training.data import TrainingData, device_of, prepare_training_data
@@ -25,6 +27,9 @@ from setfit_quantum.training.resume import Checkpoints, Snapshots
 from setfit_quantum.training.selection import ModelSelection
 
 logger = logging.getLogger(__name__)
+
+_SMALL_STEP = 2**24
+"""Multiplications of a step below which a second core costs more than it saves."""
 
 
 def train_head(
@@ -77,7 +82,19 @@ def train_head(
             eval_labels=eval_labels,
             label_names=label_names,
         )
-        return _Run(head, data, arguments, callback_list).run()
+        with _cores_for(head, arguments.batch_size):
+            return _Run(head, data, arguments, callback_list).run()
+
+
+def _cores_for(head: Any, batch_size: int) -> AbstractContextManager[None]:
+    """PyTorch on one core where its own part of a step is small; only heads that compute in PyTorch may need more."""
+    if device_of(head).type != "cpu":
+        return nullcontext()
+    if hasattr(head, "backend"):
+        small = head.backend.name == "numba"
+    else:
+        small = sum(parameter.numel() for parameter in head.parameters()) * batch_size < _SMALL_STEP
+    return torch_on_one_core() if small else nullcontext()
 
 
 class _Run:

@@ -14,7 +14,7 @@ from torch import Tensor
 from setfit_quantum.training.callbacks import HeadTrainingCallback
 from setfit_quantum.training.labels import encode_labels
 from setfit_quantum.training.setfit_arguments import TrainingArguments, head_arguments_of
-from setfit_quantum.training.trainer_events import TransformersBridge, delayed_train_end
+from setfit_quantum.training.trainer_events import TransformersBridge, begin_without_body, delayed_train_end
 from setfit_quantum.training.trainer_metrics import load_metric
 from setfit_quantum.vanilla import import_setfit
 
@@ -89,10 +89,7 @@ class Trainer(_SetFitTrainer):
             if self._tunes_body(args):
                 self.train_embeddings(*train_data, *eval_data, args=args)
             else:
-                st_trainer = self.st_trainer
-                st_trainer.control = st_trainer.callback_handler.on_train_begin(
-                    st_trainer.args, st_trainer.state, st_trainer.control
-                )
+                begin_without_body(self.st_trainer)
             self.train_classifier(train_data[0], train_data[1], args=args)
 
     def train_classifier(self, x_train: Any, y_train: Any, args: Any = None) -> None:

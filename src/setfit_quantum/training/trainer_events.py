@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,7 @@ def delayed_train_end(st_trainer: Any) -> Iterator[None]:
     def held(event: str, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         if event != "on_train_end":
             return original(event, args, state, control, **kwargs)
-        with _only(handler, displays=True):
+        with _only(handler, _is_display):
             return original(event, args, state, control, **kwargs)
 
     handler.call_event = held
@@ -40,14 +40,21 @@ def delayed_train_end(st_trainer: Any) -> Iterator[None]:
         yield
     finally:
         handler.call_event = original
-    with _only(handler, displays=False):
+    with _only(handler, lambda callback: not _is_display(callback)):
         handler.on_train_end(st_trainer.args, st_trainer.state, st_trainer.control)
 
 
+def begin_without_body(st_trainer: Any) -> None:
+    """Fire `on_train_begin` where the body is not tuned; what only concerns its optimizer and display stays silent."""
+    handler = st_trainer.callback_handler
+    with _only(handler, lambda callback: not _is_display(callback) and not _is_of_the_body(callback)):
+        st_trainer.control = handler.on_train_begin(st_trainer.args, st_trainer.state, st_trainer.control)
+
+
 @contextmanager
-def _only(handler: Any, *, displays: bool) -> Iterator[None]:
+def _only(handler: Any, wanted: Callable[[Any], bool]) -> Iterator[None]:
     callbacks = handler.callbacks
-    handler.callbacks = [callback for callback in callbacks if _is_display(callback) == displays]
+    handler.callbacks = [callback for callback in callbacks if wanted(callback)]
     try:
         yield
     finally:
@@ -58,6 +65,10 @@ def _is_display(callback: Any) -> bool:
     # The notebook's display is known by name: importing it needs IPython.
     names = {kind.__name__ for kind in type(callback).__mro__}
     return isinstance(callback, ProgressCallback) or "NotebookProgressCallback" in names
+
+
+def _is_of_the_body(callback: Any) -> bool:
+    return type(callback).__module__.startswith("sentence_transformers.")
 
 
 class TransformersBridge(HeadTrainingCallback):

@@ -235,8 +235,8 @@ class _AdjointFunction(torch.autograd.Function):
         return None, weights, features, initial
 
 
-def _program_arrays(program: Program) -> tuple[np.ndarray, ...]:
-    return program.sources, program.gates, program.passes, program.pass_shifts, program.operations
+def _program_arrays(program: Program) -> tuple[Any, ...]:
+    return program.n_rotations, program.sources, program.gates, program.passes, program.pass_shifts, program.operations
 
 
 def _half_angle(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

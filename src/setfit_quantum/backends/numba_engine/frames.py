@@ -51,8 +51,10 @@ def fill_trigonometry(
     first_sample, batch, signs, cos, sin,
 ):  # fmt: skip
     """Per rotation and lane, cosine and signed sine of half its angle, from wherever the angle comes."""
-    for rotation in range(len(sources)):
-        kind, index = sources[rotation]
+    cos[:, :] = 1.0
+    sin[:, :] = 0.0
+    for row_number in range(len(sources)):
+        kind, index, rotation = sources[row_number]
         for lane in range(LANES):
             # Lanes beyond the batch repeat its last sample; nothing of them is read.
             sample = min(first_sample + lane, batch - 1)
@@ -63,8 +65,10 @@ def fill_trigonometry(
             else:
                 row = sample // samples_per_row
                 c, s = weight_cos[row, index], weight_sin[row, index]
-            cos[rotation, lane] = c
-            sin[rotation, lane] = s * signs[rotation, lane]
+            s *= signs[row_number, lane]
+            old_c, old_s = cos[rotation, lane], sin[rotation, lane]
+            cos[rotation, lane] = old_c * c - old_s * s
+            sin[rotation, lane] = old_s * c + old_c * s
 
 
 @njit(**COMPILE_OPTIONS)

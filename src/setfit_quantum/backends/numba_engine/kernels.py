@@ -29,9 +29,9 @@ def _stamp_sources():
 def _build_forward(source_stamp):
     @njit(cache=True, **COMPILE_OPTIONS)
     def forward_tiles(
-        first_tile, last_tile, sources, gates, passes, pass_shifts, operations, weight_cos, weight_sin, feature_cos,
-        feature_sin, constant_cos, constant_sin, samples_per_row, initial_state, codes, states, keep, mode, n_readout,
-        z, zz, probabilities, work,
+        first_tile, last_tile, n_rotations, sources, gates, passes, pass_shifts, operations, weight_cos, weight_sin,
+        feature_cos, feature_sin, constant_cos, constant_sin, samples_per_row, initial_state, codes, states, keep, mode,
+        n_readout, z, zz, probabilities, work,
     ):  # fmt: skip
         """Evolve and measure tiles first_tile .. last_tile - 1.
 
@@ -40,12 +40,11 @@ def _build_forward(source_stamp):
         """
         _ = source_stamp
         batch = z.shape[0]
-        n_rotations = len(sources)
         buffer = np.empty((1 << n_readout, LANES), np.float32)
         scratch = np.empty(((1 << n_readout) >> 1 if mode == MOMENTS else 1, LANES), np.float32)
         cos = np.empty((n_rotations, LANES), np.float32)
         sin = np.empty((n_rotations, LANES), np.float32)
-        signs = np.ones((n_rotations, LANES), np.float32)
+        signs = np.ones((len(sources), LANES), np.float32)
         flips = np.zeros(LANES, np.uint64)
         for number in range(first_tile, last_tile):
             first_sample = number * LANES
@@ -68,9 +67,9 @@ def _build_forward(source_stamp):
 def _build_backward(source_stamp):
     @njit(cache=True, **COMPILE_OPTIONS)
     def backward_tiles(
-        first_tile, last_tile, sources, gates, passes, pass_shifts, operations, weight_cos, weight_sin, feature_cos,
-        feature_sin, constant_cos, constant_sin, samples_per_row, codes, states, mode, n_readout, z_gradient,
-        zz_gradient, probability_gradient, weight_gradient, feature_gradient, initial_gradient, work,
+        first_tile, last_tile, n_rotations, sources, gates, passes, pass_shifts, operations, weight_cos, weight_sin,
+        feature_cos, feature_sin, constant_cos, constant_sin, samples_per_row, codes, states, mode, n_readout,
+        z_gradient, zz_gradient, probability_gradient, weight_gradient, feature_gradient, initial_gradient, work,
     ):  # fmt: skip
         """Adjoint sweep over tiles: per-sample gradients of angles, features and initial amplitudes.
 
@@ -78,13 +77,12 @@ def _build_backward(source_stamp):
         """
         _ = source_stamp
         batch = weight_gradient.shape[0]
-        n_rotations = len(sources)
         n_rows = states.shape[1]
         cotangent = np.empty((n_rows, LANES), np.float32)
         scratch = np.empty(((1 << n_readout) >> 1 if mode == MOMENTS else 1, LANES), np.float32)
         cos = np.empty((n_rotations, LANES), np.float32)
         sin = np.empty((n_rotations, LANES), np.float32)
-        signs = np.ones((n_rotations, LANES), np.float32)
+        signs = np.ones((len(sources), LANES), np.float32)
         gradient = np.empty((n_rotations, LANES), np.float32)
         flips = np.zeros(LANES, np.uint64)
         for number in range(first_tile, last_tile):
@@ -104,10 +102,10 @@ def _build_backward(source_stamp):
             gradient[:, :] = 0.0
             unevolve(tile, cotangent, gradient, cos, sin, passes, pass_shifts, operations)
             lanes = min(LANES, batch - first_sample)
-            for rotation in range(n_rotations):
-                kind, index = sources[rotation]
+            for row in range(len(sources)):
+                kind, index, rotation = sources[row]
                 for lane in range(lanes):
-                    value = 0.5 * gradient[rotation, lane] * signs[rotation, lane]
+                    value = 0.5 * gradient[rotation, lane] * signs[row, lane]
                     if kind == FEATURE:
                         feature_gradient[first_sample + lane, index] += value
                     elif kind != CONSTANT:

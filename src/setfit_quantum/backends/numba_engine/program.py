@@ -50,26 +50,23 @@ class Block(NamedTuple):
 class Program:
     """A circuit as arrays.
 
-    `sources` (n_rotations, 2) says where each rotation takes its angle from and its index there; `constants`
-    holds fixed angles. `gates` (n_gates, 3) lists every gate in the circuit's order as (wire, second wire or -1,
-    rotation or -1), which is what errors are propagated through. `passes` (n_passes, 4) holds first and last
-    operation, first entry in `pass_shifts` and number of wires; `operations` uses wires local to the pass.
+    Neighbouring RY gates on a wire are one rotation by the sum of their angles. `sources` (n_angles, 3) says for each
+    RY gate where its angle comes from, its index there, and which of the `n_rotations` rotations it belongs to;
+    `constants` holds fixed angles. `gates` (n_gates, 3) lists every gate in the circuit's order as (wire, second wire
+    or -1, row of `sources` or -1), which is what errors are propagated through. `passes` (n_passes, 4) holds first and
+    last operation, first entry in `pass_shifts` and number of wires; `operations` uses wires local to the pass.
     """
 
     n_qubits: int
     n_weights: int
     n_features: int
+    n_rotations: int
     sources: np.ndarray
     constants: np.ndarray
     gates: np.ndarray
     passes: np.ndarray
     pass_shifts: np.ndarray
     operations: np.ndarray
-
-    @property
-    def n_rotations(self) -> int:
-        """Number of RY gates."""
-        return len(self.sources)
 
 
 @lru_cache(maxsize=256)
@@ -79,38 +76,46 @@ def compile_program(circuit: Circuit) -> Program:
     Raises:
         BackendError: Gates other than `ry` and `cx`.
     """
-    sources: list[tuple[int, int]] = []
+    sources: list[tuple[int, int, int]] = []
+    n_rotations = 0
+    last_block: dict[int, int] = {}  # by wire
     constants: list[float] = []
     gates: list[tuple[int, int, int]] = []
     blocks: list[Block] = []
     for gate in circuit.gates:
         if gate.name == "cx":
             gates.append((gate.wires[0], gate.wires[1], -1))
+            last_block[gate.wires[0]] = last_block[gate.wires[1]] = len(blocks)
             blocks.append(Block(gate.wires[0], gate.wires[1], -1))
             continue
         if gate.name != "ry":
             raise BackendError(f"Backend 'numba' runs the gates ry and cx, but the circuit has {gate.name!r}.")
-        rotation = len(sources)
+        wire = gate.wires[0]
+        gates.append((wire, -1, len(sources)))
+        # An RY that follows another RY, or a CNOT's target, on its wire joins it.
+        joined = last_block.get(wire, -1)
+        if joined < 0 or blocks[joined].target != wire:
+            joined = last_block[wire] = len(blocks)
+            blocks.append(Block(-1, wire, -1))
+        if blocks[joined].rotation < 0:
+            blocks[joined] = blocks[joined]._replace(rotation=n_rotations)
+            n_rotations += 1
         if gate.weight is not None:
-            sources.append((WEIGHT, gate.weight))
+            source = (WEIGHT, gate.weight)
         elif gate.feature is not None:
-            sources.append((FEATURE, gate.feature))
+            source = (FEATURE, gate.feature)
         else:
             assert gate.angle is not None
-            sources.append((CONSTANT, len(constants)))
+            source = (CONSTANT, len(constants))
             constants.append(gate.angle)
-        wire = gate.wires[0]
-        gates.append((wire, -1, rotation))
-        if blocks and blocks[-1].control >= 0 and blocks[-1].target == wire and blocks[-1].rotation < 0:
-            blocks[-1] = blocks[-1]._replace(rotation=rotation)
-        else:
-            blocks.append(Block(-1, wire, rotation))
+        sources.append((*source, blocks[joined].rotation))
     passes, pass_shifts, operations = _arrange(blocks, circuit.n_qubits)
     return Program(
         n_qubits=circuit.n_qubits,
         n_weights=circuit.num_parameters,
         n_features=circuit.n_features,
-        sources=np.array(sources, dtype=np.int64).reshape(-1, 2),
+        n_rotations=n_rotations,
+        sources=np.array(sources, dtype=np.int64).reshape(-1, 3),
         constants=np.array(constants, dtype=np.float64),
         gates=np.array(gates, dtype=np.int64).reshape(-1, 3),
         passes=passes,

@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
+from setfit_quantum.backends.cores import available_cores
 from setfit_quantum.backends.numba_engine.spin import wait_for_change
 
 MIN_ROWS_PER_TILE = 100_000
@@ -80,7 +80,7 @@ _in_use = threading.Lock()
 
 def share_tiles(run: Callable[[int, int], None], n_tiles: int, rows_per_tile: int) -> None:
     """Call `run(first, last)` over all tiles, on as many threads as PyTorch is allowed to use and the work is worth."""
-    n_threads = min(torch.get_num_threads(), n_tiles, -(-n_tiles * rows_per_tile // MIN_ROWS_PER_TILE))
+    n_threads = min(available_cores(), n_tiles, -(-n_tiles * rows_per_tile // MIN_ROWS_PER_TILE))
     if n_threads == 1 or not _in_use.acquire(blocking=False):
         run(0, n_tiles)
         return

@@ -1,0 +1,42 @@
+"""Who may use the cores: PyTorch's threads or a backend's own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+_lock = threading.Lock()
+_users = 0
+_cores = 0
+
+
+def available_cores() -> int:
+    """Threads that a backend may use: as many as PyTorch may, also while `torch_on_one_core` holds PyTorch back."""
+    return _cores or torch.get_num_threads()
+
+
+@contextmanager
+def torch_on_one_core() -> Iterator[None]:
+    """Let PyTorch compute on one core inside the block, so that a backend's own threads have the others.
+
+    Around a small circuit PyTorch's part is a few operations on tens of numbers, yet some of them (softmax, the fused
+    Adam step) wake its whole OpenMP pool. On two cores with a backend's threads beside it, and all the more on a busy
+    machine, that made a training step of 10 qubits 2 to 10 times slower.
+    """
+    global _users, _cores
+    with _lock:
+        if _users == 0:
+            _cores = torch.get_num_threads()
+            torch.set_num_threads(1)
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                torch.set_num_threads(_cores)
+                _cores = 0
