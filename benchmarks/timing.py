@@ -8,7 +8,8 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,15 @@ import torch
 
 
 def pin_threads(n_threads: int | None) -> int:
-    """Give PyTorch, and with it this package's engine, `n_threads` threads (all cores by default); return the number."""
-    count = len(os.sched_getaffinity(0)) if n_threads is None else n_threads
+    """Give PyTorch, and with it this package's engine, that many threads (None: all cores); return the number."""
+    count = count_cores() if n_threads is None else n_threads
     torch.set_num_threads(count)
     return count
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def time_call(call: Callable[[], object]) -> float:
@@ -30,8 +36,22 @@ def time_call(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let PyTorch compute on `count` threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def time_interleaved(
-    calls: Mapping[str, Callable[[], object]], bursts: Mapping[str, int], rounds: int
+    calls: Mapping[str, Callable[[], object]],
+    bursts: Mapping[str, int],
+    rounds: int,
+    around: Mapping[str, Callable[[], AbstractContextManager[object]]] | None = None,
 ) -> dict[str, list[float]]:
     """Time several calls in turns, so that whatever else the machine does hits all of them alike.
 
@@ -42,6 +62,7 @@ def time_interleaved(
         calls: What to time. A call must free what it made before it returns, or the next one pays for it.
         bursts: Runs in a row.
         rounds: Number of rounds.
+        around: Contexts to enter around a call's bursts, outside the measured time.
 
     Returns:
         Seconds of every run, in order.
@@ -50,8 +71,9 @@ def time_interleaved(
     order = list(calls)
     for _ in range(rounds):
         for name in order:
-            gc.collect()
-            times[name] += [time_call(calls[name]) for _ in range(bursts[name])]
+            with around[name]() if around else nullcontext():
+                gc.collect()
+                times[name] += [time_call(calls[name]) for _ in range(bursts[name])]
         order.reverse()
     return times
 
@@ -68,7 +90,7 @@ def describe_machine() -> dict[str, Any]:
         "processor": _processor_name(),
         "architecture": platform.machine(),
         "system": platform.system(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": count_cores(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "load_average_at_start": round(os.getloadavg()[0], 2),
     }

@@ -2,7 +2,8 @@
 
 Forward, backward and Adam, exact expectations, float32. TorchQuantum runs in three ways (this package's backend,
 which calls its gates one by one; a hand-written module; the same in TorchQuantum's static mode), and the fastest of
-them is the rival. Expectations and gradients are compared before anything is timed.
+them is the rival. Each runs PyTorch on one thread or on all, whichever is faster. Expectations and gradients are
+compared before anything is timed.
 
     python benchmarks/train_step.py --qubits 10 12 14 --batch 16
 """
@@ -24,12 +25,14 @@ from timing import (
     summarize,
     time_call,
     time_interleaved,
+    torch_threads,
     write_json,
 )
 from torch import Tensor, nn
 from torchquantum_head import TorchQuantumHead
 
 from setfit_quantum import QuantumHead
+from setfit_quantum.backends.cores import torch_on_one_core
 
 OURS = "numba"
 MAX_DIFFERENCE = 1e-5
@@ -96,21 +99,44 @@ def make_step(model: nn.Module, x: Tensor, labels: Tensor) -> Callable[[], None]
     return step
 
 
+def choose_threads(step: Callable[[], None], threads: int, tries: int) -> int:
+    """PyTorch's threads, 1 or `threads`, with which a step was fastest in `tries` tries of each."""
+    best = {}
+    for count in {1, threads}:
+        with torch_threads(count):
+            step()  # starts the threads
+            best[count] = min(time_call(step) for _ in range(tries))
+    return min(best, key=best.__getitem__)
+
+
 def measure(n_qubits: int, options: argparse.Namespace) -> dict[str, Any]:
     """Check, warm up and time all engines at one size."""
     models = build_models(n_qubits, options.in_features, options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     x = torch.randn(options.batch, options.in_features, generator=generator)
     labels = torch.arange(options.batch) % 2
-    checks = check_agreement(models, x, labels)
+    with torch_on_one_core():
+        checks = check_agreement(models, x, labels)
     steps = {name: make_step(model, x, labels) for name, model in models.items()}
-    rounds = options.rival_steps or (3 if n_qubits >= 14 else 12)
+    large = n_qubits >= 14
+    rounds = options.rival_steps or (3 if large else 12)
     bursts = dict.fromkeys(models, 1) | {OURS: -(-options.steps // rounds)}
-    for name, step in steps.items():
-        for _ in range(min(5, bursts[name])):
-            step()
-    times = time_interleaved(steps, bursts, rounds)
-    engines = {name: checks[name] | summarize(times[name]) | {"times": times[name]} for name in models}
+    threads = {
+        name: choose_threads(step, torch.get_num_threads(), 1 if large else 2)
+        for name, step in steps.items()
+        if name != OURS
+    }
+    around: dict[str, Any] = {name: partial(torch_threads, count) for name, count in threads.items()}
+    around[OURS] = torch_on_one_core  # as in training: the engine's own threads have the cores
+    with torch_on_one_core():
+        for _ in range(min(5, bursts[OURS])):
+            steps[OURS]()
+    times = time_interleaved(steps, bursts, rounds, around)
+    threads[OURS] = 1
+    engines = {
+        name: checks[name] | summarize(times[name]) | {"torch_threads": threads[name], "times": times[name]}
+        for name in models
+    }
     rivals = [name for name in engines if name != OURS]
     for name in rivals:
         engines[name]["ratio"] = engines[name]["median"] / engines[OURS]["median"]
@@ -133,10 +159,10 @@ def build_table(sizes: list[dict[str, Any]]) -> str:
             quartiles = f"{engine['q1'] * 1e3:.2f} - {engine['q3'] * 1e3:.2f}"
             ratio = f"{engine['ratio']:.0f}" if "ratio" in engine else "1"
             cells = [f"{engine['median'] * 1e3:.2f}", quartiles, ratio, f"{engine['first_call_s']:.2f}"]
-            rows.append([str(size["qubits"]), name, *cells, f"{engine['gradient_error']:.0e}", str(engine["runs"])])
-    return format_table(
-        ["qubits", "engine", "median ms", "quartiles ms", "times ours", "first call s", "gradient error", "steps"], rows
-    )
+            cells += [f"{engine['gradient_error']:.0e}", str(engine["torch_threads"]), str(engine["runs"])]
+            rows.append([str(size["qubits"]), name, *cells])
+    header = ["qubits", "engine", "median ms", "quartiles ms", "times ours", "first call s", "gradient error"]
+    return format_table([*header, "PyTorch threads", "steps"], rows)
 
 
 def main(arguments: list[str] | None = None) -> None:

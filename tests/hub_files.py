@@ -78,7 +78,7 @@ class FileRoutes:
         objects = [self._batch_object(repo, item["oid"], item["size"], multipart) for item in payload["objects"]]
         parts = any("chunk_size" in item.get("actions", {}).get("upload", {}).get("header", {}) for item in objects)
         answer = {"transfer": "multipart" if parts else "basic", "objects": objects}
-        return json_response(answer, **{"Content-Type": "application/vnd.git-lfs+json"})
+        return json_response(answer, content_type="application/vnd.git-lfs+json")
 
     def _batch_object(self, repo: Repository, oid: str, size: int, multipart: bool) -> dict[str, Any]:
         item: dict[str, Any] = {"oid": oid, "size": size, "authenticated": True}

@@ -177,7 +177,9 @@ class ServerProcess:
         command += ["--port", ports[0], "--storage-port", ports[1]]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
-        addresses = json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        assert line, f"The server process did not start: {command}"
+        addresses = json.loads(line)
         self.url, self.storage_url = addresses["url"], addresses["storage_url"]
         return self
 

@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.client import HTTPMessage
+from email.message import Message
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from hub_access import Account
@@ -33,8 +33,8 @@ class Request:
     method: str
     segments: list[str]
     query: dict[str, list[str]]
-    headers: HTTPMessage
-    body: BinaryIO
+    headers: Message[str, str]
+    body: IO[bytes]
     account: Account | None = None
 
     @property
@@ -96,8 +96,8 @@ def split_target(target: str) -> tuple[list[str], dict[str, list[str]]]:
     return [unquote(part) for part in parts.path.strip("/").split("/")], parse_qs(parts.query)
 
 
-def json_response(value: Any, status: int = 200, **headers: str) -> Response:
-    return Response(status, {"Content-Type": "application/json; charset=utf-8", **headers}, json.dumps(value).encode())
+def json_response(value: Any, status: int = 200, content_type: str = "application/json; charset=utf-8") -> Response:
+    return Response(status, {"Content-Type": content_type}, json.dumps(value).encode())
 
 
 def error_response(error: HubError) -> Response:

@@ -11,7 +11,7 @@ import traceback
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 from hub_access import account_of
 from hub_faults import Fault, LoggedRequest
@@ -96,8 +96,8 @@ class Handler(BaseHTTPRequestHandler):
         """Return the answer, or None when the connection is to be cut."""
         hub = self.server.hub
         if fault is not None:
-            if fault.kind == "delay":
-                hub.stopping.wait(fault.seconds)
+            if fault.kind == "delay" and hub.stopping.wait(fault.seconds):
+                return None
             if fault.kind in ("drop", "cut_upload"):
                 self._receive(request.body, limit=fault.n_bytes if fault.kind == "cut_upload" else 0)
                 return None
@@ -110,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         response = hub.answer(self.server.name, request)
         return None if fault is not None and fault.kind == "lose_response" else response
 
-    def _receive(self, body: BinaryIO, limit: int | None = None) -> None:
+    def _receive(self, body: IO[bytes], limit: int | None = None) -> None:
         """Copy the request's body into a file, at most `limit` bytes of it."""
         if limit != 0:
             received = 0

@@ -43,7 +43,12 @@ class ListingRoutes(FileRoutes):
                 item["lfs"] = {"sha256": entry.lfs, "size": entry.size, "pointerSize": pointer}
         readme = commit.tree.get("README.md")
         card = card_data(self.store.object_path(readme.oid).read_text("utf-8", "replace")) if readme else {}
-        answer = {"_id": git_like_id(repo.id), "id": repo.id, "modelId": repo.id, "author": repo.namespace}
+        answer: dict[str, Any] = {
+            "_id": git_like_id(repo.id),
+            "id": repo.id,
+            "modelId": repo.id,
+            "author": repo.namespace,
+        }
         answer |= {"sha": commit.id, "lastModified": commit.date, "createdAt": repo.created, "private": repo.private}
         answer |= {"gated": "auto" if repo.gated else False, "disabled": False, "downloads": 0, "likes": 0}
         answer |= {"tags": card_tags(card), "cardData": card, "siblings": siblings, "spaces": []}

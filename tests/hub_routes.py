@@ -12,7 +12,18 @@ from hub_http import Request, Response, json_response
 from hub_references import ReferenceRoutes
 from hub_store import HubError, Repository
 
-ACTIONS = ("revision", "tree", "paths-info", "refs", "commits", "branch", "tag", "preupload", "commit", "settings")
+ACTIONS: tuple[str, ...] = (
+    "revision",
+    "tree",
+    "paths-info",
+    "refs",
+    "commits",
+    "branch",
+    "tag",
+    "preupload",
+    "commit",
+    "settings",
+)
 ACTIONS += ("auth-check", "discussions", "runtime", "resolve", "raw")
 
 

@@ -270,7 +270,8 @@ def test_another_process_predicts_the_same(tiny_body: Path, tmp_path: Path) -> N
         "import sys, json; from setfit_quantum import SetFitModel;"
         "model = SetFitModel.from_pretrained(sys.argv[1], device='cpu');"
         "texts = json.loads(sys.argv[2]);"
-        "print(json.dumps([model.predict(texts), model.predict_proba(texts).double().tolist(), model.model_head.shots]))"
+        "probs = model.predict_proba(texts).double().tolist();"
+        "print(json.dumps([model.predict(texts), probs, model.model_head.shots]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path), json.dumps(TEXTS)], capture_output=True, text=True, check=True

@@ -50,18 +50,18 @@ class BodyWatcher:
 def used_arguments(monkeypatch: pytest.MonkeyPatch, model: SetFitModel, **kwargs: Any) -> HeadTrainingArguments:
     """The settings with which `fit` would train."""
 
-    class Reached(Exception):
+    class ReachedError(Exception):
         pass
 
     seen: list[HeadTrainingArguments] = []
 
     def record(head: Any, embeddings: Any, labels: Any, arguments: HeadTrainingArguments, **_: Any) -> None:
         seen.append(arguments)
-        raise Reached
+        raise ReachedError
 
     with monkeypatch.context() as patch:
         patch.setattr(fitting, "train_head", record)
-        with pytest.raises(Reached):
+        with pytest.raises(ReachedError):
             model.fit(TEXTS, NUMBERS, **kwargs)
     return seen[0]
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from qiskit_reference import final_state, pauli_signs
 from setfit_quantum.backends import BackendError, get_backend
 from setfit_quantum.backends.numba_engine import NumbaBackend, threads
+from setfit_quantum.backends.numba_engine import program as program_module
 from setfit_quantum.backends.numba_engine.program import compile_program
 from setfit_quantum.circuit import Circuit, Gate
 from setfit_quantum.circuit.ansatz import build_encoder, build_pqc, build_reuploading
@@ -46,6 +47,28 @@ def relative(a, b):
     return float((a.double() - b.double()).norm() / b.double().norm().clamp_min(1e-3))
 
 
+def check_against_float64(fast, reference, circuit, batch):
+    generator = torch.Generator().manual_seed(1)
+    weights = torch.randn(circuit.num_parameters, generator=generator, dtype=torch.float64, requires_grad=True)
+    features = torch.randn(batch, circuit.n_features, generator=generator, dtype=torch.float64)
+    features = features.requires_grad_() if circuit.n_features else None
+    state = None
+    if features is None:
+        state = torch.nn.functional.normalize(
+            torch.randn(batch, min(769, 2**circuit.n_qubits), generator=generator, dtype=torch.float64)
+        )
+    cotangent = torch.randn(batch, circuit.n_qubits, generator=generator, dtype=torch.float64)
+    expected = reference.expectations(circuit, weights, features, state)
+    expected.backward(cotangent)
+    single = [None if t is None else t.detach().float().requires_grad_() for t in (weights, features, state)]
+    actual = fast.expectations(circuit, *single)
+    actual.backward(cotangent.float())
+    assert (actual - expected).abs().max() < 1e-5
+    assert relative(single[0].grad, weights.grad) < 2e-5
+    if features is not None:
+        assert relative(single[1].grad, features.grad) < 2e-5
+
+
 def gradients(output, tensors, cotangent):
     given_tensors = [tensor for tensor in tensors if tensor is not None]
     return torch.autograd.grad(output, given_tensors, cotangent.to(output.dtype), allow_unused=True)
@@ -63,6 +86,24 @@ def test_agrees_with_reference_in_all_outputs(fast, reference, case):
     assert (moments.zz - expected.zz).abs().max() < 1e-5
     probabilities = fast.probabilities(circuit, *single, **options)
     assert (probabilities - reference.probabilities(circuit, *inputs, **options)).abs().max() < 1e-5
+
+
+@pytest.fixture
+def narrow_passes(monkeypatch):
+    """Make small circuits take the gathering path of wide ones."""
+    monkeypatch.setattr(program_module, "DIRECT_QUBITS", 3)
+    monkeypatch.setattr(program_module, "PASS_QUBITS", 3)
+    compile_program.cache_clear()
+    yield
+    compile_program.cache_clear()
+
+
+@pytest.mark.parametrize("build", [lambda: build_encoder(7, 2, 6), lambda: build_reuploading(6, 2, 1, 2, 3)])
+@pytest.mark.usefixtures("narrow_passes")
+def test_gathered_passes_agree_with_float64(fast, reference, build):
+    circuit = build()
+    assert len(compile_program(circuit).passes) > 3
+    check_against_float64(fast, reference, circuit, batch=11)
 
 
 @given(cases(), st.sampled_from(("expectations", "moments", "probabilities")))
@@ -100,28 +141,12 @@ def test_agrees_with_qiskit(fast, case):
     [
         (build_encoder(10), 16),
         (build_reuploading(10, 4, 1, 2, 1), 16),
-        (build_encoder(12), 9),  # wider than one pass: rows are gathered
-        (build_reuploading(13, 4, 1, 2, 3), 3),
+        (build_encoder(12), 9),
+        (build_pqc(15, 1, 2), 3),  # wider than one pass: rows are gathered
     ],
 )
 def test_paper_circuits_agree_with_float64(fast, reference, circuit, batch):
-    generator = torch.Generator().manual_seed(1)
-    weights = torch.randn(circuit.num_parameters, generator=generator, dtype=torch.float64, requires_grad=True)
-    features = torch.randn(batch, circuit.n_features, generator=generator, dtype=torch.float64)
-    features = features.requires_grad_() if circuit.n_features else None
-    state = None
-    if features is None:
-        state = torch.nn.functional.normalize(torch.randn(batch, 769, generator=generator, dtype=torch.float64))
-    cotangent = torch.randn(batch, circuit.n_qubits, generator=generator, dtype=torch.float64)
-    expected = reference.expectations(circuit, weights, features, state)
-    expected.backward(cotangent)
-    single = [None if t is None else t.detach().float().requires_grad_() for t in (weights, features, state)]
-    actual = fast.expectations(circuit, *single)
-    actual.backward(cotangent.float())
-    assert (actual - expected).abs().max() < 1e-5
-    assert relative(single[0].grad, weights.grad) < 2e-5
-    if features is not None:
-        assert relative(single[1].grad, features.grad) < 2e-5
+    check_against_float64(fast, reference, circuit, batch)
 
 
 def test_gradient_matches_finite_differences(fast):

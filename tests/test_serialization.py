@@ -160,6 +160,8 @@ JSON_MUTATIONS: list[tuple[Callable[[dict[str, Any]], Any], str | None]] = [
     (lambda values: values["head"].update(in_features=None), "head.in_features"),
     (lambda values: values["head"].update(in_features=10**12), "head.in_features"),
     (lambda values: values["head"].update(n_reuploads=10**9), "head.n_reuploads"),
+    (lambda values: values["head"].update(n_reuploads=1024, reupload_layers=64, n_qubits=64, connectivity=63), "head"),
+    (lambda values: values["head"].update(encoder="linear", in_features=2**22), "head.in_features"),
     (lambda values: values["head"].update(encoder_layers=2.5), "head.encoder_layers"),
     (lambda values: values["head"].update(backend="none"), "head.backend"),
     (lambda values: values["head"].update(shots=0), "head.shots"),
@@ -181,7 +183,7 @@ def test_changed_settings_are_refused_by_field(
     assert caught.value.field == field
     assert HEAD_CONFIG in str(caught.value)
     assert str(field) in str(caught.value)
-    with pytest.raises(ModelFileError, match="SHA-256|bytes instead"):
+    with pytest.raises(ModelFileError, match=r"SHA-256|bytes instead"):
         load_head(saved)
 
 

@@ -84,11 +84,10 @@ def test_errors_are_unitaries_of_torchquantum(backend, calls):
     circuit = build_pqc(3, 1, 1)
     codes = np.zeros((len(circuit.gates), 2), np.uint8)
     codes[0, 1], codes[3, 0] = 14, 2
-    backend.expectations(circuit, torch.zeros(circuit.num_parameters), torch.zeros(2, 3)[:, :0], torch.eye(2, 8))
+    arguments = torch.zeros(circuit.num_parameters), None, torch.eye(2, 8)
+    backend.expectations(circuit, *arguments)
     assert calls["qubitunitaryfast"] == 0
-    backend.expectations(
-        circuit, torch.zeros(circuit.num_parameters), None, torch.eye(2, 8), errors=PauliErrors(codes)
-    )
+    backend.expectations(circuit, *arguments, errors=PauliErrors(codes))
     assert calls["qubitunitaryfast"] == 2
 
 
@@ -265,8 +264,7 @@ def snapshot():
         "torch": [torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(),
                   torch.are_deterministic_algorithms_enabled(), torch._tensor_str.PRINT_OPTS],
         "random": [random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()],
-        "matplotlib": sorted(map(repr, matplotlib.rcParams._get("backend") and dict(matplotlib.rcParams.copy()).items()
-                       if hasattr(matplotlib.rcParams, "_get") else ())),
+        "matplotlib": sorted(map(repr, dict.items(matplotlib.rcParams))),
         "hooks": [sys.excepthook, sys.displayhook, sys.stdout, sys.stderr],
         "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
         "path": sys.path,

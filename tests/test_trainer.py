@@ -10,6 +10,7 @@ import pytest
 import setfit
 import torch
 from datasets import Dataset
+from huggingface_hub import ModelCard
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 from transformers import TrainerCallback
@@ -125,9 +126,11 @@ def test_setfits_own_arguments(caplog: pytest.LogCaptureFixture) -> None:
 def test_tunes_the_body_then_the_head_and_ends_after_both(tiny_body: Path, tmp_path: Path) -> None:
     model = make_model(tiny_body)
     before = model.encode(TEXTS)
+    modes = [module.training for module in model.model_body.modules()]
     recorder = Recorder()
     trainer = Trainer(model, arguments(tmp_path / "out"), TRAIN, EVAL, callbacks=[recorder])
     trainer.train()
+    assert [module.training for module in model.model_body.modules()] == modes
     assert not torch.equal(model.encode(TEXTS), before)
     assert recorder.events[0] == "begin"
     assert recorder.events.count("end") == 1
@@ -250,6 +253,8 @@ def test_accuracy_without_the_hub(
     assert trainer.evaluate() == {"accuracy": pytest.approx(correct)}
     assert "computed with scikit-learn" in caplog.text
     assert model.model_card_data.eval_results_dict == {"test_accuracy": pytest.approx(correct)}
+    card = ModelCard(model.generate_model_card())
+    assert [(r.metric_type, r.metric_value) for r in card.data.eval_results] == [("accuracy", pytest.approx(correct))]
     trainer.metric, trainer.metric_kwargs = "f1", {"average": "macro"}
     assert 0 <= trainer.evaluate()["f1"] <= 1
     trainer.metric = "bleu"

@@ -13,7 +13,7 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
 from bodies import NAMES, NUMBERS, TEXTS
-from setfit_quantum import QuantumHead, SetFitModel
+from setfit_quantum import QuantumHead, SetFitModel, TrainingArguments
 from setfit_quantum.model import setfit_model
 
 TRAIN = Dataset.from_dict({"text": TEXTS, "label": NUMBERS})
@@ -103,6 +103,20 @@ def test_what_the_user_sets_is_honoured_by_the_plain_trainer(
         model.fit(TEXTS, NUMBERS, 1, batch_size=2, head_learning_rate=0.01, l2_weight=0.01, show_progress_bar=False)
     assert (seen[1].batch_size, seen[1].weight_decay) == (2, 0.01)  # a direct call after a trainer's
     assert "SetFit's default" not in caplog.text
+
+
+def test_our_arguments_reach_the_head_through_the_plain_trainer(
+    tiny_body: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = captured_arguments(monkeypatch)
+    model = SetFitModel.from_pretrained(tiny_body, QuantumHead(**SMALL), device="cpu")
+    args = TrainingArguments(
+        output_dir=str(tmp_path), num_epochs=(1, 2), max_steps=2, report_to="none", show_progress_bar=False,
+        lr_decay=0.5, validation_split=0.25, head_metric="f1", seed=7,
+    )  # fmt: skip
+    setfit.Trainer(model, args, TRAIN).train()
+    assert (seen[0].lr_decay, seen[0].validation_split, seen[0].metric) == (0.5, 0.25, "f1")
+    assert [entry["learning_rate"] for entry in model.head_history] == [0.01, 0.005]
 
 
 def test_string_labels_in_the_plain_trainer(tiny_body: Path, tmp_path: Path) -> None:

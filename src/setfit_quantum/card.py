@@ -26,8 +26,30 @@ def render_card(model: SetFitModel) -> str:
         license=data.license,
         base_model=data.st_id,
         datasets=[data.dataset_id] if data.dataset_id else None,
+        model_name=(data.model_name or "SetFit with a quantum head") if data.eval_results_dict else None,
+        eval_results=_results(data) or None,
     ).to_yaml()
     return f"---\n{front}\n---\n\n" + "\n\n".join(section for section in _sections(model) if section) + "\n"
+
+
+def _results(data: Any) -> list[Any]:
+    """The metrics of the last `Trainer.evaluate`, for the front matter's model index."""
+    from huggingface_hub import EvalResult
+
+    results = []
+    for name, value in data.eval_results_dict.items():
+        split, _, metric = name.partition("_")
+        results.append(
+            EvalResult(
+                task_type="text-classification",
+                dataset_type=data.dataset_id or "unknown",
+                dataset_name=data.dataset_name or data.dataset_id or "Unknown",
+                dataset_split=split,
+                metric_type=metric,
+                metric_value=value,
+            )
+        )
+    return results
 
 
 def _sections(model: SetFitModel) -> list[str]:

@@ -42,6 +42,9 @@ _HEAD_SETTINGS = (
     "shots",
     "sampler",
     "n_trajectories",
+    "shared_trajectories",
+    "share_trajectories_among_shots",
+    "renormalise",
     "backend",
     "device",
 )
@@ -115,6 +118,9 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         shots: int | None = None,
         sampler: str | None = None,
         n_trajectories: int | None = None,
+        shared_trajectories: bool = False,
+        share_trajectories_among_shots: bool = False,
+        renormalise: bool = True,
         backend: str = "auto",
         device: str | None = None,
         num_epochs: int = 100,
@@ -152,6 +158,9 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         self.shots = shots
         self.sampler = sampler
         self.n_trajectories = n_trajectories
+        self.shared_trajectories = shared_trajectories
+        self.share_trajectories_among_shots = share_trajectories_among_shots
+        self.renormalise = renormalise
         self.backend = backend
         self.device = device
         self.num_epochs = num_epochs

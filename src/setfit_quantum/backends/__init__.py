@@ -7,12 +7,13 @@ from functools import cache
 
 from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments
 
-__all__ = ["Backend", "BackendError", "Capabilities", "Moments", "get_backend", "list_backends"]
+__all__ = ["Backend", "BackendError", "Capabilities", "Moments", "capability_table", "get_backend", "list_backends"]
 
 _CLASSES = {
     "numba": ("setfit_quantum.backends.numba_engine", "NumbaBackend"),
     "torch": ("setfit_quantum.backends.torch_reference", "TorchBackend"),
     "torchquantum": ("setfit_quantum.backends.torchquantum_backend", "TorchQuantumBackend"),
+    "qiskit": ("setfit_quantum.backends.qiskit_backend", "QiskitBackend"),
 }
 
 
@@ -35,3 +36,12 @@ def get_backend(name: str) -> Backend:
     module, class_name = _CLASSES[name]
     backend: Backend = getattr(importlib.import_module(module), class_name)()
     return backend
+
+
+def capability_table() -> str:
+    """A Markdown table of what each backend supports, from the backends' declarations (extras need not be there)."""
+    from setfit_quantum.backends.table import render_table
+
+    return render_table(
+        {name: getattr(importlib.import_module(module), class_name) for name, (module, class_name) in _CLASSES.items()}
+    )

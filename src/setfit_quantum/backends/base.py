@@ -137,6 +137,33 @@ class Backend(ABC):
         """Exact outcome probabilities under `noise`, by evolving the density matrix (readout error not included)."""
         raise BackendError(f"Backend {self.name!r} does not evolve density matrices; backend='torch' does.")
 
+    def device_expectations(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        *,
+        n_readout: int | None = None,
+        shots: int | None = None,
+        noise: NoiseModel | None = None,
+        seed: int | None = None,
+    ) -> Tensor:
+        """Expectations as a backend with `hardware_shots` measures them itself, shape (batch, n_readout).
+
+        Args:
+            circuit: The circuit.
+            weights: Angles in radians, shape (num_parameters,) or (batch, num_parameters).
+            features: Angles in radians, shape (batch, n_features), or None.
+            n_readout: Number of measured qubits; None: all.
+            shots: Shots per sample; None: exact, or the backend's own setting.
+            noise: All noise that is to act, readout error included, where the backend simulates; a device refuses it.
+            seed: Seed of the shots, where the backend can be seeded.
+
+        Raises:
+            BackendError: The backend draws no shots itself, or cannot do what is asked.
+        """
+        raise BackendError(f"Backend {self.name!r} draws no shots itself.")
+
     def check_circuit(self, circuit: Circuit) -> None:
         """Refuse gates that this backend does not have.
 

@@ -64,6 +64,8 @@ def measure(
     acts on sampled bits, and on everything else exactly in expectation. Amplitude damping (`t1`) is always simulated
     by the density matrix, which `"torch"` has for at most 8 qubits.
 
+    A backend with `hardware_shots` measures by itself: it gets shots and noise, and nothing is added to its results.
+
     Args:
         backend: Gives exact expectations, moments and probabilities, with inserted Pauli errors.
         circuit: The circuit.
@@ -102,6 +104,17 @@ def measure(
         check_int("n_trajectories", n_trajectories, minimum=1)
     if sampler is not None:
         check_choice("sampler", sampler, SAMPLERS)
+    if backend.capabilities.hardware_shots:
+        _check_device_options(backend, sampler, n_trajectories, shared_trajectories or share_trajectories_among_shots)
+        return backend.device_expectations(
+            circuit,
+            weights,
+            features,
+            n_readout=n_readout,
+            shots=shots,
+            noise=noise,
+            seed=int(rng.integers(2**31 - 1)),
+        )
     noise = _NOISELESS if noise is None else noise
     plan = _Plan(
         backend=backend,
@@ -247,6 +260,25 @@ def _use_density(
             f"Backend {backend.name!r} does not simulate gate noise; backend='numba' and backend='torch' do."
         )
     return False
+
+
+def _check_device_options(backend: Backend, sampler: str | None, n_trajectories: int | None, shared: bool) -> None:
+    """Refuse settings of our own sampling for a backend that measures itself.
+
+    Raises:
+        BackendError: Naming the setting.
+    """
+    given = {
+        "sampler": sampler if sampler != "multinomial" else None,
+        "n_trajectories": n_trajectories,
+        "shared_trajectories or share_trajectories_among_shots": shared or None,
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise BackendError(
+                f"Backend {backend.name!r} draws its shots and errors itself, so `{name}` has no effect there; "
+                f"got {value!r}."
+            )
 
 
 def _check_types(noise: object, rng: object) -> None:

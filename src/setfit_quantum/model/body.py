@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
-from torch import Tensor, nn
+from torch import Tensor
 
 from setfit_quantum.checks import check_int
 from setfit_quantum.serialization.sources import HubOptions, fetch_snapshot
@@ -52,20 +52,6 @@ def embedding_width(body: Any) -> int | None:
     method = getattr(body, "get_embedding_dimension", None) or body.get_sentence_embedding_dimension
     width = method()
     return None if width is None else int(width)
-
-
-@contextmanager
-def preserved(body: nn.Module) -> Iterator[None]:
-    """Put back which parameters are frozen, and the mode (train or eval) of every part, after the block."""
-    frozen = [(parameter, parameter.requires_grad) for parameter in body.parameters()]
-    modes = [(module, module.training) for module in body.modules()]
-    try:
-        yield
-    finally:
-        for parameter, requires_grad in frozen:
-            parameter.requires_grad_(requires_grad)
-        for module, training in modes:
-            module.training = training
 
 
 @contextmanager

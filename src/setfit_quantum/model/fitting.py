@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from setfit_quantum.model.body import check_texts, limited_length, preserved
+from setfit_quantum.model.body import check_texts, limited_length
 from setfit_quantum.model.end_to_end import train_end_to_end
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult, train_head
 from setfit_quantum.training.labels import encode_labels
+from setfit_quantum.training.modes import preserved
 
 if TYPE_CHECKING:
     from setfit_quantum.model.setfit_model import SetFitModel

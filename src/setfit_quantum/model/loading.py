@@ -52,6 +52,8 @@ class LoadedParts:
     body: Any
     head: Any
     config: SetFitConfig
+    base_model: str | None
+    """The body's id on the Hub, where it was loaded from there as a body."""
 
 
 def load_parts(
@@ -93,7 +95,13 @@ def load_parts(
     fit_to_body(built, width, config.labels)
     if isinstance(built, nn.Module):
         built.to(body.device)
-    return LoadedParts(body, built, config)
+    of_the_hub = folder is None
+    return LoadedParts(body, built, config, complete_id(body_source) if of_the_hub else None)
+
+
+def complete_id(name: str) -> str:
+    """Hub id of a body, of which sentence-transformers also knows the short name."""
+    return name if "/" in name else f"sentence-transformers/{name}"
 
 
 def _locate(source: str | Path, options: LoadOptions) -> tuple[Path | None, str]:

@@ -18,6 +18,7 @@ from setfit_quantum.model.loading import LoadOptions, load_parts
 from setfit_quantum.model.saving import save_model
 from setfit_quantum.serialization.sources import HubOptions
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult
+from setfit_quantum.training.setfit_arguments import head_settings_in
 from setfit_quantum.training.setfit_defaults import replace_untouched, trainer_fields
 from setfit_quantum.vanilla import import_setfit
 
@@ -145,13 +146,16 @@ class SetFitModel(_PlainSetFitModel):
             use_differentiable_head=use_differentiable_head,
             head_params=head_params,
         )
+        data = import_setfit().SetFitModelCardData() if model_card_data is None else model_card_data
+        if data.st_id is None:
+            data.st_id = parts.base_model
         return cls(
             model_body=parts.body,
             model_head=parts.head,
             multi_target_strategy=parts.config.multi_target_strategy,
             normalize_embeddings=parts.config.normalize_embeddings,
             labels=parts.config.labels,
-            model_card_data=model_card_data,
+            model_card_data=data,
         )
 
     # ---- training -------------------------------------------------------------------------------------------
@@ -230,7 +234,7 @@ class SetFitModel(_PlainSetFitModel):
             self,
             x_train,
             y_train,
-            build_arguments(arguments, values, head_arguments),
+            build_arguments(arguments, values, head_settings_in(fields) | head_arguments),
             validation=validation,
             end_to_end=end_to_end,
             body_learning_rate=body_learning_rate,

@@ -25,6 +25,7 @@ _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _ARGUMENT = re.compile(r"Argument `(\w+)")
 
 # Far beyond what can be simulated, and far below what would exhaust the memory of whoever opens a hostile file.
+_MAX_GATES = 2**18
 _LIMITS = {
     "in_features": 2**22,
     "out_features": 2**16,
@@ -141,11 +142,32 @@ def _build_head(path: Path, values: Any) -> SetFitQuantumHead:
         _check_noise(path, values["noise"])
     with torch.random.fork_rng(devices=[]):  # initial weights are drawn, and then replaced
         try:
-            return SetFitQuantumHead.from_config(QuantumHeadConfig.from_dict(values))
+            config = QuantumHeadConfig.from_dict(values)
+            _check_size(path, config)
+            return SetFitQuantumHead.from_config(config)
+        except ModelFileError:
+            raise
         except (TypeError, ValueError) as error:
             match = _ARGUMENT.search(str(error))
             field = f"head.{match[1]}" if match and match[1] in known else "head"
             raise ModelFileError(path, f"is not valid: {error}", field) from error
+
+
+def _check_size(path: Path, config: QuantumHeadConfig) -> None:
+    """Refuse settings whose circuits or matrices would fill the memory before the weights are even looked at."""
+    assert config.in_features is not None
+    gates = config.n_qubits * config.connectivity * (config.n_reuploads * config.reupload_layers + config.n_layers)
+    if config.encoder == "quantum":
+        qubits = config.resolve_encoder_qubits(config.in_features)
+        gates += config.n_encoders * config.encoder_layers * qubits * config.resolve_encoder_connectivity(qubits)
+    else:
+        weights = config.in_features * (config.encoder_hidden_dim or config.n_qubits)
+        if 4 * weights > (path.parent / HEAD_WEIGHTS).stat().st_size:
+            raise ModelFileError(
+                path, f"asks for {weights} weights, more than {HEAD_WEIGHTS} holds.", "head.in_features"
+            )
+    if gates > _MAX_GATES:
+        raise ModelFileError(path, f"asks for {gates} blocks of gates; at most {_MAX_GATES} are built.", "head")
 
 
 def _check_noise(path: Path, values: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,15 @@ class TrainingArguments(_SetFitArguments):
         """A copy with some arguments changed; SetFit's own method would drop those that are not SetFit's."""
         updated: TrainingArguments = type(self).from_dict({**self.to_dict(), **arguments}, ignore_extra=ignore_extra)
         return updated
+
+
+def head_settings_in(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of head training, by the names of `HeadTrainingArguments`, among fields of our arguments.
+
+    A plain `setfit.Trainer` hands on only what SetFit knows of; the rest is found in what it leaves in the card data.
+    """
+    own = {name: fields[name] for name in _SAME_NAME if name in fields and not hasattr(_SetFitArguments, name)}
+    return own | {name: fields[f"head_{name}"] for name in _PREFIXED if f"head_{name}" in fields}
 
 
 def head_arguments_of(args: Any) -> HeadTrainingArguments:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from setfit_quantum.training.callbacks import HeadTrainingCallback
 from setfit_quantum.training.labels import encode_labels
+from setfit_quantum.training.modes import preserved
 from setfit_quantum.training.setfit_arguments import TrainingArguments, head_arguments_of
 from setfit_quantum.training.trainer_events import TransformersBridge, begin_without_body, delayed_train_end
 from setfit_quantum.training.trainer_metrics import load_metric
@@ -85,7 +86,7 @@ class Trainer(_SetFitTrainer):
         eval_data = self.dataset_to_parameters(self.eval_dataset) if self.eval_dataset else []
         self._check_labels(train_data, eval_data)
         self.st_trainer.setfit_args = args
-        with delayed_train_end(self.st_trainer):
+        with delayed_train_end(self.st_trainer), preserved(self.model.model_body):
             if self._tunes_body(args):
                 self.train_embeddings(*train_data, *eval_data, args=args)
             else:

@@ -16,9 +16,11 @@ from setfit_quantum.backends.numba_engine.vector import (
     block,
     chain,
     cnot,
+    gather,
     reverse_chain,
     rotate,
     rotate_two,
+    scatter,
     undo_block,
     undo_chain,
     undo_cnot,
@@ -29,41 +31,41 @@ from setfit_quantum.backends.numba_engine.vector import (
 
 
 @njit(**COMPILE_OPTIONS)
-def _apply(tile, cos, sin, operations, first, last):
+def _apply(tile, shear, sin, operations, first, last):
     n_rows = tile.shape[0]
     for index in range(first, last):
         kind = operations[index, KIND]
         if kind == CHAIN:
-            chain(tile, cos, sin, operations, index, n_rows)
+            chain(tile, shear, sin, operations, index, n_rows)
         elif kind == REVERSE_CHAIN:
-            reverse_chain(tile, cos, sin, operations, index, n_rows)
+            reverse_chain(tile, shear, sin, operations, index, n_rows)
         elif kind == BLOCK:
-            block(tile, cos, sin, operations, index, n_rows)
+            block(tile, shear, sin, operations, index, n_rows)
         elif kind == ROTATE_TWO:
-            rotate_two(tile, cos, sin, operations, index, n_rows)
+            rotate_two(tile, shear, sin, operations, index, n_rows)
         elif kind == ROTATE:
-            rotate(tile, cos, sin, operations, index, n_rows)
+            rotate(tile, shear, sin, operations, index, n_rows)
         else:
-            cnot(tile, cos, sin, operations, index, n_rows)
+            cnot(tile, shear, sin, operations, index, n_rows)
 
 
 @njit(**COMPILE_OPTIONS)
-def _undo(tile, cotangent, gradient, cos, sin, operations, first, last):
+def _undo(tile, cotangent, gradient, shear, sin, operations, first, last):
     n_rows = tile.shape[0]
     for index in range(last - 1, first - 1, -1):
         kind = operations[index, KIND]
         if kind == CHAIN:
-            undo_chain(tile, cotangent, gradient, cos, sin, operations, index, n_rows)
+            undo_chain(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
         elif kind == REVERSE_CHAIN:
-            undo_reverse_chain(tile, cotangent, gradient, cos, sin, operations, index, n_rows)
+            undo_reverse_chain(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
         elif kind == BLOCK:
-            undo_block(tile, cotangent, gradient, cos, sin, operations, index, n_rows)
+            undo_block(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
         elif kind == ROTATE_TWO:
-            undo_rotate_two(tile, cotangent, gradient, cos, sin, operations, index, n_rows)
+            undo_rotate_two(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
         elif kind == ROTATE:
-            undo_rotate(tile, cotangent, gradient, cos, sin, operations, index, n_rows)
+            undo_rotate(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
         else:
-            undo_cnot(tile, cotangent, gradient, cos, sin, operations, index, n_rows)
+            undo_cnot(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
 
 
 @njit(**COMPILE_OPTIONS)
@@ -85,31 +87,13 @@ def _fill_offsets(offsets, shifts):
 
 
 @njit(**COMPILE_OPTIONS)
-def _gather(tile, offsets, first_row, buffer):
-    for local in range(len(offsets)):
-        source = tile[first_row + offsets[local]]
-        target = buffer[local]
-        for lane in range(LANES):
-            target[lane] = source[lane]
-
-
-@njit(**COMPILE_OPTIONS)
-def _scatter(tile, offsets, first_row, buffer):
-    for local in range(len(offsets)):
-        target = tile[first_row + offsets[local]]
-        source = buffer[local]
-        for lane in range(LANES):
-            target[lane] = source[lane]
-
-
-@njit(**COMPILE_OPTIONS)
-def evolve(tile, cos, sin, passes, pass_shifts, operations):
+def evolve(tile, shear, sin, passes, pass_shifts, operations):
     """Run every pass over `tile`; passes over fewer wires than the circuit work in a gathered buffer."""
     n_rows = tile.shape[0]
     for number in range(len(passes)):
         first, last, first_shift, n_wires = passes[number]
         if 1 << n_wires == n_rows:
-            _apply(tile, cos, sin, operations, first, last)
+            _apply(tile, shear, sin, operations, first, last)
             continue
         shifts = pass_shifts[first_shift : first_shift + n_wires]
         offsets = np.empty(1 << n_wires, np.int64)
@@ -117,19 +101,19 @@ def evolve(tile, cos, sin, passes, pass_shifts, operations):
         buffer = np.empty((1 << n_wires, LANES), np.float32)
         for outer in range(n_rows >> n_wires):
             first_row = _first_row(outer, shifts)
-            _gather(tile, offsets, first_row, buffer)
-            _apply(buffer, cos, sin, operations, first, last)
-            _scatter(tile, offsets, first_row, buffer)
+            gather(tile, buffer, offsets, first_row)
+            _apply(buffer, shear, sin, operations, first, last)
+            scatter(tile, buffer, offsets, first_row)
 
 
 @njit(**COMPILE_OPTIONS)
-def unevolve(tile, cotangent, gradient, cos, sin, passes, pass_shifts, operations):
+def unevolve(tile, cotangent, gradient, shear, sin, passes, pass_shifts, operations):
     """Undo every pass on `tile` and `cotangent`; add twice each rotation's gradient to `gradient` (rows: rotations)."""
     n_rows = tile.shape[0]
     for number in range(len(passes) - 1, -1, -1):
         first, last, first_shift, n_wires = passes[number]
         if 1 << n_wires == n_rows:
-            _undo(tile, cotangent, gradient, cos, sin, operations, first, last)
+            _undo(tile, cotangent, gradient, shear, sin, operations, first, last)
             continue
         shifts = pass_shifts[first_shift : first_shift + n_wires]
         offsets = np.empty(1 << n_wires, np.int64)
@@ -138,8 +122,8 @@ def unevolve(tile, cotangent, gradient, cos, sin, passes, pass_shifts, operation
         other = np.empty((1 << n_wires, LANES), np.float32)
         for outer in range(n_rows >> n_wires):
             first_row = _first_row(outer, shifts)
-            _gather(tile, offsets, first_row, buffer)
-            _gather(cotangent, offsets, first_row, other)
-            _undo(buffer, other, gradient, cos, sin, operations, first, last)
-            _scatter(tile, offsets, first_row, buffer)
-            _scatter(cotangent, offsets, first_row, other)
+            gather(tile, buffer, offsets, first_row)
+            gather(cotangent, other, offsets, first_row)
+            _undo(buffer, other, gradient, shear, sin, operations, first, last)
+            scatter(tile, buffer, offsets, first_row)
+            scatter(cotangent, other, offsets, first_row)

@@ -48,9 +48,10 @@ def propagate_errors(gates, codes, first_sample, signs, flips):
 @njit(**COMPILE_OPTIONS)
 def fill_trigonometry(
     sources, weight_cos, weight_sin, feature_cos, feature_sin, constant_cos, constant_sin, samples_per_row,
-    first_sample, batch, signs, cos, sin,
+    first_sample, batch, signs, shear, sin,
 ):  # fmt: skip
-    """Per rotation and lane, cosine and signed sine of half its angle, from wherever the angle comes."""
+    """Per rotation and lane, the shears t = (c - 1) / s and s, with c and s the cosine and sine of half the angle."""
+    cos = shear  # cosines until all angles of a rotation are added up
     cos[:, :] = 1.0
     sin[:, :] = 0.0
     for row_number in range(len(sources)):
@@ -69,6 +70,13 @@ def fill_trigonometry(
             old_c, old_s = cos[rotation, lane], sin[rotation, lane]
             cos[rotation, lane] = old_c * c - old_s * s
             sin[rotation, lane] = old_s * c + old_c * s
+    for rotation in range(len(sin)):
+        for lane in range(LANES):
+            c, s = cos[rotation, lane], sin[rotation, lane]
+            if c < 0.0:  # a turn by pi more is a global sign, and keeps |t| at most 1
+                c, s = -c, -s
+            shear[rotation, lane] = -s / (1.0 + c)
+            sin[rotation, lane] = s
 
 
 @njit(**COMPILE_OPTIONS)

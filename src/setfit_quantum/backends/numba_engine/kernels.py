@@ -42,7 +42,7 @@ def _build_forward(source_stamp):
         batch = z.shape[0]
         buffer = np.empty((1 << n_readout, LANES), np.float32)
         scratch = np.empty(((1 << n_readout) >> 1 if mode == MOMENTS else 1, LANES), np.float32)
-        cos = np.empty((n_rotations, LANES), np.float32)
+        shear = np.empty((n_rotations, LANES), np.float32)
         sin = np.empty((n_rotations, LANES), np.float32)
         signs = np.ones((len(sources), LANES), np.float32)
         flips = np.zeros(LANES, np.uint64)
@@ -54,10 +54,10 @@ def _build_forward(source_stamp):
                 propagate_errors(gates, codes, first_sample, signs, flips)
             fill_trigonometry(
                 sources, weight_cos, weight_sin, feature_cos, feature_sin, constant_cos, constant_sin, samples_per_row,
-                first_sample, batch, signs, cos, sin,
+                first_sample, batch, signs, shear, sin,
             )  # fmt: skip
             load_initial(tile, initial_state, first_sample)
-            evolve(tile, cos, sin, passes, pass_shifts, operations)
+            evolve(tile, shear, sin, passes, pass_shifts, operations)
             measure(tile, buffer, scratch, mode, n_readout, first_sample, flips, z, zz, probabilities)
             work[number] = tile.shape[0] * len(operations)
 
@@ -80,7 +80,7 @@ def _build_backward(source_stamp):
         n_rows = states.shape[1]
         cotangent = np.empty((n_rows, LANES), np.float32)
         scratch = np.empty(((1 << n_readout) >> 1 if mode == MOMENTS else 1, LANES), np.float32)
-        cos = np.empty((n_rotations, LANES), np.float32)
+        shear = np.empty((n_rotations, LANES), np.float32)
         sin = np.empty((n_rotations, LANES), np.float32)
         signs = np.ones((len(sources), LANES), np.float32)
         gradient = np.empty((n_rotations, LANES), np.float32)
@@ -93,14 +93,14 @@ def _build_backward(source_stamp):
                 propagate_errors(gates, codes, first_sample, signs, flips)
             fill_trigonometry(
                 sources, weight_cos, weight_sin, feature_cos, feature_sin, constant_cos, constant_sin, samples_per_row,
-                first_sample, batch, signs, cos, sin,
+                first_sample, batch, signs, shear, sin,
             )  # fmt: skip
             start_cotangent(
                 tile, cotangent, scratch, mode, n_readout, first_sample, flips, z_gradient, zz_gradient,
                 probability_gradient,
             )  # fmt: skip
             gradient[:, :] = 0.0
-            unevolve(tile, cotangent, gradient, cos, sin, passes, pass_shifts, operations)
+            unevolve(tile, cotangent, gradient, shear, sin, passes, pass_shifts, operations)
             lanes = min(LANES, batch - first_sample)
             for row in range(len(sources)):
                 kind, index, rotation = sources[row]

@@ -17,10 +17,11 @@ import numpy as np
 from setfit_quantum.backends.base import BackendError
 from setfit_quantum.circuit import Circuit
 
-DIRECT_QUBITS = 10
-"""Up to this width a tile fits the cache as a whole, and one pass over all wires needs no gathering."""
-PASS_QUBITS = 9
-"""Wires of a pass in wider circuits."""
+DIRECT_QUBITS = 14
+"""Up to this width state and cotangent of a tile (1 MiB at 14 qubits) stay in a core's caches, and one pass over all
+wires needs no gathering."""
+PASS_QUBITS = 13
+"""Wires of a pass in wider circuits: more wires mean fewer passes, until the buffers leave the cache."""
 
 # Kinds of operation; the kernels hold one routine per kind and direction.
 ROTATE, BLOCK, CNOT, CHAIN, REVERSE_CHAIN, ROTATE_TWO = range(6)

@@ -49,8 +49,8 @@ _PATTERNS = {
 def _make_operation(kind, backward):
     """Build the intrinsic that sweeps one kind of operation over all rows of a tile.
 
-    Forward: `op(tile, cos, sin, operations, index, n_rows)`. Backward takes the cotangent and the gradient
-    accumulators as well: `op(tile, cotangent, gradient, cos, sin, operations, index, n_rows)`.
+    Forward: `op(tile, shear, sin, operations, index, n_rows)`. Backward takes the cotangent and the gradient
+    accumulators as well: `op(tile, cotangent, gradient, shear, sin, operations, index, n_rows)`.
     """
     n_wires, gates = _PATTERNS[kind]
     rotations = sorted({gate[2] for gate in gates if gate[2] is not None})
@@ -62,10 +62,10 @@ def _make_operation(kind, backward):
         ]
         index, n_rows = arguments[-2:]
         if backward:
-            tile, cotangent, gradient, cos_table, sin_table, table = pointers
+            tile, cotangent, gradient, shear_table, sin_table, table = pointers
             sweeps = [tile, cotangent]
         else:
-            tile, cos_table, sin_table, table = pointers
+            tile, shear_table, sin_table, table = pointers
             sweeps = [tile]
         first_column = builder.mul(index, _INT(OPERATION_COLUMNS))
 
@@ -86,18 +86,21 @@ def _make_operation(kind, backward):
         ascending = [column(SORTED + wire) for wire in range(n_wires)]
         strides = [builder.shl(_INT(1), shift) for shift in shifts]
         rotation_rows = {number: column(ROTATION + number) for number in rotations}
-        cos = {number: load(cos_table, row) for number, row in rotation_rows.items()}
+        shear = {number: load(shear_table, row) for number, row in rotation_rows.items()}
         sin = {number: load(sin_table, row) for number, row in rotation_rows.items()}
         sums = {number: cgutils.alloca_once_value(builder, _VECTOR(None)) for number in rotations if backward}
 
         def rotate(u, v, number, sign):
-            """(u, v) -> (c u - s v, s u + c v) for sign = 1, and the inverse for sign = -1."""
-            c, s = cos[number], sin[number]
-            cu, cv = builder.fmul(c, u, flags=_FUSE), builder.fmul(c, v, flags=_FUSE)
-            su, sv = builder.fmul(s, u, flags=_FUSE), builder.fmul(s, v, flags=_FUSE)
-            if sign > 0:
-                return builder.fsub(cu, sv, flags=_FUSE), builder.fadd(su, cv, flags=_FUSE)
-            return builder.fadd(cu, sv, flags=_FUSE), builder.fsub(cv, su, flags=_FUSE)
+            """(u, v) -> (c u - s v, s u + c v) for sign = 1, and the inverse for sign = -1, as three shears.
+
+            With t = (c - 1) / s: u += t v; v += s u; u += t v. Three multiply-adds, where the matrix takes four.
+            """
+            t, s = shear[number], sin[number]
+            step = builder.fadd if sign > 0 else builder.fsub
+            u = step(u, builder.fmul(t, v, flags=_FUSE), flags=_FUSE)
+            v = step(v, builder.fmul(s, u, flags=_FUSE), flags=_FUSE)
+            u = step(u, builder.fmul(t, v, flags=_FUSE), flags=_FUSE)
+            return u, v
 
         def swap_if_control(rows, control, target):
             for local in range(2**n_wires):
@@ -151,18 +154,52 @@ def _make_operation(kind, backward):
     if backward:
 
         @intrinsic
-        def operation(typingctx, tile, cotangent, gradient, cos, sin, operations, index, n_rows):
-            return types.void(tile, cotangent, gradient, cos, sin, operations, types.int64, types.int64), generate
+        def operation(typingctx, tile, cotangent, gradient, shear, sin, operations, index, n_rows):
+            return types.void(tile, cotangent, gradient, shear, sin, operations, types.int64, types.int64), generate
 
     else:
 
         @intrinsic
-        def operation(typingctx, tile, cos, sin, operations, index, n_rows):
-            return types.void(tile, cos, sin, operations, types.int64, types.int64), generate
+        def operation(typingctx, tile, shear, sin, operations, index, n_rows):
+            return types.void(tile, shear, sin, operations, types.int64, types.int64), generate
 
     return operation
 
 
+def _make_copy(into_buffer):
+    """Build the intrinsic that copies rows between a tile and a pass's buffer.
+
+    `copy(tile, buffer, offsets, first_row)`: buffer row i is tile row `first_row + offsets[i]`.
+    """
+
+    def generate(context, builder, signature, arguments):
+        arrays = [
+            context.make_array(array_type)(context, builder, value=value)
+            for array_type, value in zip(signature.args[:3], arguments[:3], strict=True)
+        ]
+        tile, buffer, offsets = (array.data for array in arrays)
+        count = cgutils.unpack_tuple(builder, arrays[2].shape)[0]
+
+        def row_pointer(base, row):
+            lane_0 = builder.gep(base, [builder.mul(row, _INT(LANES))])
+            return builder.bitcast(lane_0, _VECTOR.as_pointer())
+
+        with cgutils.for_range(builder, count, intp=_INT) as loop:
+            row = builder.add(arguments[3], builder.load(builder.gep(offsets, [loop.index])))
+            ends = [row_pointer(tile, row), row_pointer(buffer, loop.index)]
+            source, target = ends if into_buffer else reversed(ends)
+            builder.store(builder.load(source, align=4), target, align=4)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def copy(typingctx, tile, buffer, offsets, first_row):
+        return types.void(tile, buffer, offsets, types.int64), generate
+
+    return copy
+
+
+gather = _make_copy(into_buffer=True)
+scatter = _make_copy(into_buffer=False)
 rotate = _make_operation(ROTATE, False)
 rotate_two = _make_operation(ROTATE_TWO, False)
 cnot = _make_operation(CNOT, False)

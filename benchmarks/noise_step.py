@@ -1,0 +1,133 @@
+"""What noise and shots add to one training step: exact, gate noise, Gaussian shots, and both, measured in turns.
+
+The whole step of the default head: encoder, second module, loss, backward, Adam. Ratios are taken within each round,
+where all four ran one after another, so that a busy machine slows all of them alike.
+
+    python benchmarks/noise_step.py --qubits 10 --batch 16
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from timing import (
+    describe_machine,
+    describe_versions,
+    format_table,
+    pin_threads,
+    summarize,
+    time_interleaved,
+    write_json,
+)
+from torch import Tensor, nn
+
+from setfit_quantum import QuantumHead
+from setfit_quantum.backends.cores import torch_on_one_core
+
+EXACT = "exact"
+
+
+def build_conditions(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Head settings of each condition."""
+    noise, shots = {"noise": options.noise}, {"shots": options.shots}
+    return {
+        EXACT: {},
+        f"noise only ({options.noise})": noise,
+        f"Gaussian shots only ({options.shots})": shots,
+        "noise and shots": noise | shots,
+    }
+
+
+def make_step(head: QuantumHead, x: Tensor, labels: Tensor) -> Callable[[], None]:
+    """A training step as a call without arguments; it frees its graph before it returns."""
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        nn.functional.cross_entropy(head(x)[0], labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Warm up and time all conditions; the same initial weights, data and number of steps."""
+    generator = torch.Generator().manual_seed(options.seed)
+    x = torch.randn(options.batch, options.in_features, generator=generator)
+    labels = torch.arange(options.batch) % 2
+    steps = {}
+    for name, settings in build_conditions(options).items():
+        head = QuantumHead(options.in_features, 2, n_qubits=options.qubits, seed=options.seed, **settings)
+        steps[name] = make_step(head.train(), x, labels)
+    with torch_on_one_core():  # as in training
+        for step in steps.values():
+            for _ in range(10):
+                step()
+        times = time_interleaved(steps, dict.fromkeys(steps, 1), options.rounds)
+    found = {}
+    for name, seconds in times.items():
+        ratios = [one / exact for one, exact in zip(seconds, times[EXACT], strict=True)]
+        found[name] = {"time": summarize(seconds), "ratio": summarize(ratios), "times": seconds}
+    return found
+
+
+def build_table(found: dict[str, Any]) -> str:
+    """Milliseconds of every condition, and its ratio to the exact step of the same round."""
+    rows = []
+    for name, condition in found.items():
+        time, ratio = condition["time"], condition["ratio"]
+        rows.append(
+            [
+                name,
+                f"{time['median'] * 1e3:.2f}",
+                f"{time['q1'] * 1e3:.2f} - {time['q3'] * 1e3:.2f}",
+                f"{time['min'] * 1e3:.2f}",
+                f"{ratio['median']:.2f}",
+                f"{ratio['q1']:.2f} - {ratio['q3']:.2f}",
+                f"{time['median'] / found[EXACT]['time']['median']:.2f}",
+            ]
+        )
+    header = ["step", "median ms", "quartiles ms", "least ms", "ratio", "quartiles of the ratio", "ratio of medians"]
+    return format_table(header, rows)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the benchmark, print its table and write its JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--qubits", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--in-features", type=int, default=384)
+    parser.add_argument("--noise", default="paper-low", help="a preset")
+    parser.add_argument("--shots", type=int, default=8192)
+    parser.add_argument("--rounds", type=int, default=400, help="steps of each condition")
+    parser.add_argument("--threads", type=int, help="threads; all cores by default")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "noise_step.json")
+    options = parser.parse_args(arguments)
+    machine = describe_machine()
+    threads = pin_threads(options.threads)
+    settings = {key: value for key, value in vars(options).items() if key != "output"} | {
+        "threads": threads,
+        "precision": "float32",
+        "optimizer": "Adam",
+    }
+    found = measure(options)
+    print(f"One training step, {options.qubits} qubits, batch {options.batch}, {threads} threads\n{build_table(found)}")
+    write_json(
+        options.output,
+        {
+            "benchmark": "noise_step",
+            "machine": machine,
+            "versions": describe_versions("setfit-quantum", "torch", "numba", "numpy"),
+            "settings": settings,
+            "conditions": found,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
