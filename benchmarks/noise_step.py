@@ -1,7 +1,7 @@
 """What noise and shots add to one training step: exact, gate noise, Gaussian shots, and both, measured in turns.
 
 The whole step of the default head: encoder, second module, loss, backward, Adam. Ratios are taken within each round,
-where all four ran one after another, so that a busy machine slows all of them alike.
+where all four ran a few steps one after another, so that a busy machine slows all of them alike.
 
     python benchmarks/noise_step.py --qubits 10 --batch 16
 """
@@ -9,6 +9,7 @@ where all four ran one after another, so that a busy machine slows all of them a
 from __future__ import annotations
 
 import argparse
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from setfit_quantum import QuantumHead
 from setfit_quantum.backends.cores import torch_on_one_core
 
 EXACT = "exact"
+BURST = 8
+"""Steps of one condition in a row."""
 
 
 def build_conditions(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -67,12 +70,18 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         for step in steps.values():
             for _ in range(10):
                 step()
-        times = time_interleaved(steps, dict.fromkeys(steps, 1), options.rounds)
+        times = time_interleaved(steps, dict.fromkeys(steps, BURST), options.rounds)
     found = {}
+    rounds = {name: [statistics.median(burst) for burst in batched(seconds)] for name, seconds in times.items()}
     for name, seconds in times.items():
-        ratios = [one / exact for one, exact in zip(seconds, times[EXACT], strict=True)]
+        ratios = [one / exact for one, exact in zip(rounds[name], rounds[EXACT], strict=True)]
         found[name] = {"time": summarize(seconds), "ratio": summarize(ratios), "times": seconds}
     return found
+
+
+def batched(seconds: list[float]) -> list[list[float]]:
+    """The runs of each round."""
+    return [seconds[start : start + BURST] for start in range(0, len(seconds), BURST)]
 
 
 def build_table(found: dict[str, Any]) -> str:
@@ -103,7 +112,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--in-features", type=int, default=384)
     parser.add_argument("--noise", default="paper-low", help="a preset")
     parser.add_argument("--shots", type=int, default=8192)
-    parser.add_argument("--rounds", type=int, default=400, help="steps of each condition")
+    parser.add_argument("--rounds", type=int, default=40, help=f"rounds of {BURST} steps of each condition")
     parser.add_argument("--threads", type=int, help="threads; all cores by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "noise_step.json")
@@ -112,6 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
     threads = pin_threads(options.threads)
     settings = {key: value for key, value in vars(options).items() if key != "output"} | {
         "threads": threads,
+        "burst": BURST,
         "precision": "float32",
         "optimizer": "Adam",
     }

@@ -1,5 +1,12 @@
 """Settings shared by all tests."""
 
+import os
+
+# Before anything imports huggingface_hub: no test may reach for the Hub. Those that talk to the stand-in run clients in
+# processes of their own.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
 from hypothesis import HealthCheck, settings
 
 from bodies import tiny_body  # noqa: F401 (a fixture)

@@ -23,7 +23,10 @@ LAYERS = [
     {"baselines", "data", "default_body", "evaluation"},
     {"training"},
     {"classifier"},
+    {"energy"},
     {"card", "model"},
+    {"experiments"},
+    {"demo"},
     {"cli", "__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

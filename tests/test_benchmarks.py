@@ -31,6 +31,16 @@ def test_times_are_taken_in_turns(load):
     assert min(times["a"] + times["b"]) >= 0
 
 
+def test_each_call_has_its_own_number_of_torch_threads(load):
+    timing = load("timing")
+    before, seen = torch.get_num_threads(), {"a": set(), "b": set()}
+    calls = {name: lambda name=name: seen[name].add(torch.get_num_threads()) for name in seen}
+    around = {name: lambda count=count: timing.torch_threads(count) for name, count in (("a", 3), ("b", 2))}
+    timing.time_interleaved(calls, {"a": 1, "b": 2}, 2, around)
+    assert seen == {"a": {3}, "b": {2}}
+    assert torch.get_num_threads() == before
+
+
 def test_summary(load):
     summarize = load("timing").summarize
     assert summarize([4.0, 1.0, 2.0, 3.0, 10.0]) == {"median": 3.0, "q1": 2.0, "q3": 4.0, "min": 1.0, "runs": 5}

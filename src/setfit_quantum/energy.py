@@ -208,11 +208,8 @@ def build_paper_circuit(n_qubits: int, preset: str = "paper-single") -> Circuit:
             20 Q and 11 Q.
     """
     values = PRESETS[check_choice("preset", preset, PRESETS)]
-    sizes = {name: values.get(name, default) for name, default in _PAPER_SIZES.items()}
-    return build_reuploading(n_qubits, **sizes)
-
-
-_PAPER_SIZES = {"n_reuploads": 4, "reupload_layers": 1, "n_layers": 2, "connectivity": 1}
+    names = ("n_reuploads", "reupload_layers", "n_layers", "connectivity")
+    return build_reuploading(n_qubits, **{name: values[name] for name in names})
 
 
 def _estimate(n_qubits: int, counts: tuple[int, int], settings: EnergySettings) -> EnergyEstimate:

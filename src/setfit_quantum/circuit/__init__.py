@@ -2,5 +2,6 @@
 
 from setfit_quantum.circuit.circuit import Circuit
 from setfit_quantum.circuit.gates import GATE_TYPES, Gate
+from setfit_quantum.circuit.native_gates import native_gate_counts
 
-__all__ = ["GATE_TYPES", "Circuit", "Gate"]
+__all__ = ["GATE_TYPES", "Circuit", "Gate", "native_gate_counts"]

@@ -144,6 +144,29 @@ class Circuit:
 
         return build_qiskit_circuit(self)
 
+    @classmethod
+    def from_qasm3(cls, text: str) -> Circuit:
+        """Read an OpenQASM 3 program; see `from_qiskit`.
+
+        Raises:
+            ImportError: Qiskit or its OpenQASM 3 importer is not installed; the message names the pip command.
+            ValueError: Not OpenQASM 3, or what a circuit cannot hold.
+        """
+        from setfit_quantum.circuit.qiskit_import import read_qasm3
+
+        return read_qasm3(text)
+
+    @classmethod
+    def from_qiskit(cls, source: QuantumCircuit) -> Circuit:
+        """Read a Qiskit circuit: parameters `theta_i` are weight i, `x_i` feature i, others further weights.
+
+        Raises:
+            ValueError: Angles that are expressions, gates that cannot be expanded, measurements before the end.
+        """
+        from setfit_quantum.circuit.qiskit_import import read_qiskit
+
+        return read_qiskit(source)
+
     def draw(self, max_width: int = 100) -> str:
         """Draw the circuit as text, folded at `max_width` characters."""
         from setfit_quantum.circuit.drawing import draw_text

@@ -234,7 +234,7 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
         """
         embeddings = features["sentence_embedding"] if isinstance(features, dict) else features
         expectations = self.expectations(embeddings)
-        logits = self._to_logits(expectations)
+        logits = self.to_logits(expectations)
         temperature = self.config.temperature if temperature is None else temperature
         if temperature != 1.0:
             logits = logits / temperature
@@ -308,7 +308,8 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
         encoder = getattr(self.encoder, "circuit", None)
         return max(self.config.n_qubits, encoder.n_qubits if encoder is not None else 0)
 
-    def _to_logits(self, expectations: Tensor) -> Tensor:
+    def to_logits(self, expectations: Tensor) -> Tensor:
+        """Logits from measured expectations of shape (batch, n_measured), before the temperature."""
         values = expectations if self.linear is None else self.linear(expectations)
         if self.config.one_logit or (self.linear is None and self.out_features == 2 and not self.multitarget):
             return torch.cat([-values[:, :1], values[:, :1]], dim=1)

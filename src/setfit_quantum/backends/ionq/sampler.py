@@ -1,0 +1,236 @@
+"""`IonQSampler`: qiskit-ionq's devices, which have no primitives of their own, as a primitives-V2 sampler."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from setfit_quantum.backends.ionq.journal import JobJournal
+from setfit_quantum.backends.ionq.service import Service, import_ionq
+from setfit_quantum.backends.pricing import GateCounts, QpuEstimate, QpuRates, estimate_qpu
+from setfit_quantum.checks import check_bool, check_float, check_int
+
+try:
+    from qiskit import QuantumCircuit
+    from qiskit.primitives import BaseSamplerV2, BitArray, DataBin, PrimitiveJob, PrimitiveResult, SamplerPubResult
+    from qiskit.primitives.containers.sampler_pub import SamplerPub
+except ImportError as import_error:
+    raise ImportError(f'IonQ needs Qiskit: pip install "setfit-quantum[ionq]" ({import_error})') from import_error
+
+MAX_SHOTS = 10_000
+"""Shots that a machine takes in one job."""
+MIN_SHOTS_DEBIASED = 500
+
+
+class IonQSampler(BaseSamplerV2):
+    """Samples circuits on an IonQ machine or on IonQ's cloud simulator.
+
+    More shots than a job may have are spread over several jobs. Jobs are all submitted before the first is awaited.
+    With a `journal`, a run that was killed and is started again asks for the same jobs by their ids: what was
+    submitted is never submitted again, and finished jobs cost nothing.
+
+    Args:
+        device: A backend of qiskit-ionq, e.g. `IonQProvider().get_backend("qpu.forte-1")`.
+        journal: File that remembers submitted jobs; one per run. None: a killed run is lost.
+        default_shots: Shots where none are given.
+        debiasing: The machine's error mitigation; needs 500 shots.
+        sharpen: Ask for the sharpened (majority vote) results of debiased jobs.
+        max_circuits: Circuits per job.
+        timeout: Seconds after which waiting for a job ends with an error; None: never.
+        poll_seconds: First pause between two looks at a job.
+        retries: How often a request that failed for a passing reason is repeated.
+        retry_seconds: First pause before that; it doubles each time.
+        seed: Seed of the shots that are drawn here from the ideal simulator's probabilities.
+
+    Raises:
+        ImportError: qiskit-ionq is not installed; the message names the pip command.
+        TypeError, ValueError: Naming the argument.
+    """
+
+    def __init__(
+        self,
+        device: Any,
+        *,
+        journal: str | Path | None = None,
+        default_shots: int = 1000,
+        debiasing: bool = False,
+        sharpen: bool | None = None,
+        max_circuits: int = 100,
+        timeout: float | None = None,
+        poll_seconds: float = 5.0,
+        retries: int = 5,
+        retry_seconds: float = 1.0,
+        seed: int | None = None,
+    ) -> None:
+        if not isinstance(device, import_ionq("qiskit_ionq.ionq_backend").IonQBackend):
+            raise TypeError(f"Argument `device` must be a backend of qiskit-ionq, but got {device!r}.")
+        self.backend = device
+        self.default_shots = check_int("default_shots", default_shots, minimum=1)
+        self.debiasing = check_bool("debiasing", debiasing)
+        self.sharpen = None if sharpen is None else check_bool("sharpen", sharpen)
+        self.max_circuits = check_int("max_circuits", max_circuits, minimum=1)
+        self.journal = JobJournal(journal)
+        self._service = Service(
+            device,
+            self.journal,
+            timeout=None if timeout is None else check_float("timeout", timeout, minimum=0.0),
+            poll_seconds=check_float("poll_seconds", poll_seconds, minimum=0.001),
+            retries=check_int("retries", retries, minimum=0),
+            retry_seconds=check_float("retry_seconds", retry_seconds, minimum=0.0),
+        )
+        self._rng = np.random.default_rng(seed)
+
+    def run(self, pubs: Iterable[Any], *, shots: int | None = None) -> PrimitiveJob:
+        """Sample pubs; see `qiskit.primitives.BaseSamplerV2`.
+
+        Raises:
+            ValueError: Fewer shots than debiasing needs; nothing is submitted.
+        """
+        coerced = [SamplerPub.coerce(pub, shots or self.default_shots) for pub in pubs]
+        for pub in coerced:
+            self.split_shots(pub.shots)
+        job = PrimitiveJob(self._run, coerced)
+        job._submit()
+        return job
+
+    def dry_run(self, pubs: Iterable[Any], *, shots: int | None = None, rates: QpuRates | None = None) -> QpuEstimate:
+        """What `run` would take, without sending anything (jobs that the journal already has are counted too)."""
+        estimates = [QpuEstimate(0, 0, 0, 0, 0, 0.0, 0.0)]
+        for pub in pubs:
+            coerced = SamplerPub.coerce(pub, shots or self.default_shots)
+            n_circuits = int(np.prod(coerced.shape, dtype=int))
+            for part in self.split_shots(coerced.shots):
+                counts = [count_gates(coerced.circuit)] * n_circuits
+                jobs = -(-n_circuits // self.max_circuits)
+                estimates.append(estimate_qpu(counts, part, jobs=jobs, debiasing=self.debiasing, rates=rates))
+        totals = (sum(values) for values in zip(*(vars(item).values() for item in estimates), strict=True))
+        return QpuEstimate(*totals)
+
+    def split_shots(self, shots: int) -> list[int]:
+        """Shots of each of the jobs that together have `shots`.
+
+        Raises:
+            ValueError: Fewer than debiasing needs.
+        """
+        if self.debiasing and shots < MIN_SHOTS_DEBIASED:
+            raise ValueError(
+                f"Argument `shots` must be at least {MIN_SHOTS_DEBIASED} with debiasing=True, but got {shots}."
+            )
+        parts = 1 if self._is_ideal else -(-shots // MAX_SHOTS)
+        base, extra = divmod(shots, parts)
+        return [base + int(part < extra) for part in range(parts)]
+
+    @property
+    def _is_simulator(self) -> bool:
+        return bool(self.backend.name.startswith("ionq_simulator"))
+
+    @property
+    def _is_ideal(self) -> bool:
+        """Whether the device returns exact probabilities."""
+        return self._is_simulator and self.backend.options.noise_model == "ideal"
+
+    def _run(self, pubs: list[SamplerPub]) -> PrimitiveResult:
+        pending = [self._submit_pub(pub) for pub in pubs]
+        return PrimitiveResult(
+            [self._collect_pub(pub, jobs) for pub, jobs in zip(pubs, pending, strict=True)], metadata={"version": 2}
+        )
+
+    def _submit_pub(self, pub: SamplerPub) -> list[list[tuple[str, str]]]:
+        """For each part of the shots, the key and id of each job."""
+        bound = pub.parameter_values.bind_all(pub.circuit)
+        circuits = list(bound.ravel())
+        pending = []
+        for shots in self.split_shots(pub.shots):
+            jobs = []
+            for start in range(0, len(circuits), self.max_circuits):
+                group = circuits[start : start + self.max_circuits]
+                options = self._options(shots)
+                key = self.journal.next_key(self._digest(group, options))
+                jobs.append((key, self._service.submit_once(key, group, options)))
+            pending.append(jobs)
+        return pending
+
+    def _options(self, shots: int) -> dict[str, Any]:
+        options: dict[str, Any] = {"shots": shots}
+        if not self._is_simulator:
+            mitigation = import_ionq("qiskit_ionq.constants").ErrorMitigation
+            options["error_mitigation"] = mitigation.DEBIASING if self.debiasing else mitigation.NO_DEBIASING
+        return options
+
+    def _digest(self, circuits: list[QuantumCircuit], options: dict[str, Any]) -> str:
+        """Fingerprint of all that decides a job's result."""
+        convert = import_ionq("qiskit_ionq.helpers").qiskit_circ_to_ionq_circ
+        content = {
+            "device": self.backend.name,
+            "noise_model": self.backend.options.noise_model,
+            "options": {name: str(value) for name, value in options.items()},
+            "circuits": [convert(circuit, self.backend.gateset())[::2] for circuit in circuits],
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:40]
+
+    def _collect_pub(self, pub: SamplerPub, pending: list[list[tuple[str, str]]]) -> SamplerPubResult:
+        parts = []
+        for shots, jobs in zip(self.split_shots(pub.shots), pending, strict=True):
+            outcomes: list[np.ndarray] = []
+            for key, job_id in jobs:
+                finished = self._service.wait(key, job_id)
+                for probabilities in self._service.fetch(finished, self.sharpen):
+                    outcomes.append(self._draw(probabilities, shots))
+            parts.append(np.stack(outcomes))
+        numbers = np.concatenate(parts, axis=1)  # (circuits, shots)
+        data = {}
+        for register in pub.circuit.cregs:
+            wires = _measured_wires(pub.circuit, register)
+            # An outcome's bit q is qubit q; wires that are not measured into the register read 0.
+            bits = np.stack([(numbers >> wire) & 1 if wire is not None else 0 * numbers for wire in wires], axis=-1)
+            array = bits.astype(bool).reshape(*pub.shape, pub.shots, len(wires))
+            data[register.name] = BitArray.from_bool_array(array, order="little")
+        return SamplerPubResult(DataBin(**data, shape=pub.shape), metadata={"shots": pub.shots})
+
+    def _draw(self, probabilities: dict[str, float], shots: int) -> np.ndarray:
+        """Outcome of each shot: drawn where probabilities are exact, else as many as were counted."""
+        outcomes = np.array([int(outcome) for outcome in probabilities], dtype=np.int64)
+        shares = np.array(list(probabilities.values()), dtype=float)
+        shares = np.maximum(shares, 0) / np.maximum(shares, 0).sum()
+        if self._is_ideal:
+            counts = self._rng.multinomial(shots, shares)
+        else:
+            # Mitigated probabilities are no multiples of 1/shots: largest remainders make whole shots of them.
+            counts = np.floor(shares * shots + 1e-9).astype(np.int64)
+            missing = shots - int(counts.sum())
+            counts[np.argsort(counts - shares * shots, kind="stable")[:missing]] += 1
+        return np.repeat(outcomes, counts)
+
+
+def count_gates(circuit: QuantumCircuit) -> GateCounts:
+    """One- and two-qubit gates of a circuit, measurements and barriers not counted.
+
+    Raises:
+        ValueError: A gate on more than two qubits.
+    """
+    counts = [0, 0]
+    for item in circuit.data:
+        if item.operation.name in ("measure", "barrier", "reset", "delay"):
+            continue
+        if len(item.qubits) > 2:
+            raise ValueError(
+                f"Argument `circuit` must have gates on one or two qubits, but {item.operation.name!r} acts on "
+                f"{len(item.qubits)}; transpile it first."
+            )
+        counts[len(item.qubits) - 1] += 1
+    return GateCounts(*counts)
+
+
+def _measured_wires(circuit: QuantumCircuit, register: Any) -> list[int | None]:
+    """For each bit of the register, the qubit measured into it."""
+    places = {bit: number for number, bit in enumerate(circuit.qubits)}
+    wires: dict[Any, int] = {}
+    for item in circuit.data:
+        if item.operation.name == "measure":
+            wires[item.clbits[0]] = places[item.qubits[0]]
+    return [wires.get(bit) for bit in register]

@@ -1,0 +1,176 @@
+"""Reading a circuit from Qiskit or OpenQASM 3, such as a user's own ansatz."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from setfit_quantum.circuit.circuit import Circuit
+from setfit_quantum.circuit.gates import GATE_TYPES, Gate
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+_NUMBERED = re.compile(r"(theta|x)_(\d+)")
+_IGNORED = frozenset({"barrier", "id"})
+_UNITARIES = frozenset({"u", "u3", "U", "u2", "p", "u1", "sx", "sxdg"})
+"""Gates that are written in turns about Y and Z here: Qiskit defines them by one another, without end."""
+_MAX_EXPANSIONS = 20
+
+
+def read_qasm3(text: str) -> Circuit:
+    """Build a circuit from an OpenQASM 3 program; see `read_qiskit`.
+
+    Raises:
+        ImportError: Qiskit or its OpenQASM 3 importer is not installed; the message names the pip command.
+        ValueError: The text is no OpenQASM 3 that Qiskit understands, or see `read_qiskit`.
+    """
+    try:
+        import qiskit_qasm3_import  # noqa: F401 (Qiskit asks for it only later, with a warning-like error)
+        from qiskit import qasm3
+    except ImportError as error:
+        raise ImportError(
+            f'Reading OpenQASM 3 needs Qiskit: pip install "setfit-quantum[qiskit]" qiskit-qasm3-import ({error})'
+        ) from error
+    if not isinstance(text, str):
+        raise TypeError(f"Argument `text` must be a string of OpenQASM 3, but got {text!r}.")
+    try:
+        source = qasm3.loads(text)
+    except Exception as error:  # the importer raises errors of its own, its parser's, and plain ones
+        raise ValueError(f"Argument `text` must be OpenQASM 3 that Qiskit reads, but: {error}") from error
+    return read_qiskit(source)
+
+
+def read_qiskit(source: QuantumCircuit) -> Circuit:
+    """Build a circuit from a Qiskit circuit, with the same wire numbers.
+
+    Parameters named `theta_i` become weight i, and `x_i` feature i. All other parameters become weights in the order
+    of their first use, after the largest `theta_i`. Gates that this package does not have are expanded by their
+    definitions; barriers and final measurements are dropped, and the global phase does not matter.
+
+    Args:
+        source: Angles must be numbers or single parameters.
+
+    Raises:
+        ValueError: An angle that is an expression, a gate without a unitary definition in known gates, a measurement
+            that is not at the end.
+    """
+    expanded = _expand(_drop_final_measurements(source))
+    wires = {bit: number for number, bit in enumerate(expanded.qubits)}
+    numbers = _number_parameters(source)
+    gates = []
+    for item in expanded.data:
+        name = item.operation.name
+        where = tuple(wires[bit] for bit in item.qubits)
+        gates.append(Gate(name, where, **_angle_source(item.operation, numbers)))
+    return Circuit(expanded.num_qubits, tuple(gates))
+
+
+def _drop_final_measurements(source: QuantumCircuit) -> QuantumCircuit:
+    """The circuit without barriers, and without measurements that nothing follows on their wire.
+
+    By hand, since Qiskit's own removal and its `decompose` put gates of different wires in another order.
+    """
+    used: set[Any] = set()
+    kept = []
+    for item in reversed(source.data):
+        if item.operation.name in _IGNORED or (item.operation.name == "measure" and not used & set(item.qubits)):
+            continue
+        used |= set(item.qubits)
+        kept.append(item)
+    target = source.copy_empty_like()
+    for item in reversed(kept):
+        target.append(item)
+    return target
+
+
+def _expand(source: QuantumCircuit) -> QuantumCircuit:
+    """Replace unknown gates by their definitions until there are none.
+
+    Raises:
+        ValueError: Naming the gates that have no definition in known ones.
+    """
+    for _ in range(_MAX_EXPANSIONS):
+        unknown = {item.operation.name for item in source.data} - GATE_TYPES.keys()
+        if not unknown:
+            return source
+        opaque = {
+            item.operation.name
+            for item in source.data
+            if item.operation.name in unknown - _UNITARIES and item.operation.definition is None
+        }
+        if opaque:
+            break
+        source = _expand_unitaries(source)
+        source = source.decompose(gates_to_decompose=sorted(unknown - _UNITARIES))
+    raise ValueError(
+        f"Argument `source` must be made of the gates {', '.join(GATE_TYPES)}, or of gates defined by them, but has "
+        f"{', '.join(sorted(opaque or unknown))}."
+    )
+
+
+def _expand_unitaries(source: QuantumCircuit) -> QuantumCircuit:
+    """Write U(a, b, c) = RZ(b) RY(a) RZ(c), P(a) = RZ(a) and SX = RX(pi/2), up to a global phase."""
+    target = source.copy_empty_like()
+    for item in source.data:
+        name, angles, wire = item.operation.name, item.operation.params, item.qubits[0]
+        if name in ("sx", "sxdg"):
+            target.rx(math.pi / 2 if name == "sx" else -math.pi / 2, wire)
+        elif name == "u2":
+            target.rz(angles[1], wire)
+            target.ry(math.pi / 2, wire)
+            target.rz(angles[0], wire)
+        elif name in ("u", "u3", "U"):
+            target.rz(angles[2], wire)
+            target.ry(angles[0], wire)
+            target.rz(angles[1], wire)
+        elif name in ("p", "u1"):
+            target.rz(angles[0], wire)
+        else:
+            target.append(item)
+    return target
+
+
+def _number_parameters(source: QuantumCircuit) -> dict[Any, tuple[str, int]]:
+    """Parameter -> ("weight" or "feature", its number)."""
+    seen: list[Any] = []
+    for item in source.data:
+        for angle in item.operation.params:
+            for parameter in getattr(angle, "parameters", ()):
+                if parameter not in seen:
+                    seen.append(parameter)
+    seen += [parameter for parameter in source.parameters if parameter not in seen]  # inside a gate's definition
+    numbers: dict[Any, tuple[str, int]] = {}
+    for parameter in seen:
+        match = _NUMBERED.fullmatch(parameter.name)
+        if match:
+            numbers[parameter] = ("weight" if match[1] == "theta" else "feature", int(match[2]))
+    following = 1 + max((number for kind, number in numbers.values() if kind == "weight"), default=-1)
+    for parameter in seen:
+        if parameter not in numbers:
+            numbers[parameter] = ("weight", following)
+            following += 1
+    return numbers
+
+
+def _angle_source(operation: Any, numbers: dict[Any, tuple[str, int]]) -> dict[str, Any]:
+    """`weight=`, `feature=` or `angle=` of a gate.
+
+    Raises:
+        ValueError: The angle is an expression of parameters.
+    """
+    if not operation.params:
+        return {}
+    (angle,) = operation.params
+    parameters = tuple(getattr(angle, "parameters", ()))
+    if not parameters:
+        return {"angle": float(angle)}
+    (parameter, *others) = parameters
+    if others or str(angle) != parameter.name:
+        raise ValueError(
+            f"Argument `source` must have numbers or single parameters as angles, but gate {operation.name!r} has "
+            f"the expression {angle}."
+        )
+    kind, number = numbers[parameter]
+    return {kind: number}

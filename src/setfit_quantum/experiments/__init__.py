@@ -1,0 +1,1 @@
+"""Studies that train and evaluate many heads and report intervals: `noise_study`."""
