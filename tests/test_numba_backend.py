@@ -1,7 +1,9 @@
 """The fast CPU engine against the readable reference, Qiskit, finite differences, and its own promises."""
 
+import signal
 import subprocess
 import sys
+import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -356,3 +358,22 @@ def test_other_gates_are_refused_by_name(fast):
 def test_density_matrices_are_refused_by_name(fast):
     with pytest.raises(BackendError, match="'numba' does not evolve density matrices"):
         fast.moments_density(build_pqc(2, 1, 1), torch.zeros(4), noise=None)
+
+
+def test_ctrl_c_waits_for_the_workers(monkeypatch):
+    """An interrupted caller must not leave while a worker still writes into its arrays."""
+    monkeypatch.setattr(threads, "MIN_ROWS_PER_TILE", 1)
+    monkeypatch.setattr(threads, "available_cores", lambda: 2)
+    finished = []
+
+    def run(first, last):
+        if first == 0:
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(0.2)
+        finished.append(first)
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.share_tiles(run, 2, 10)
+    assert finished == [1]
+    threads.share_tiles(lambda first, last: finished.append(first), 2, 10)
+    assert sorted(finished) == [0, 1, 1]

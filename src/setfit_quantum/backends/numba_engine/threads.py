@@ -39,11 +39,19 @@ class _Worker:
         self._signal(_POSTED)
 
     def join(self) -> None:
-        """Wait for the posted job; raise what it raised."""
-        self._wait(_DONE, int(self._mailbox[_POSTED]) - 1)
+        """Wait for the posted job; raise what it raised.
+
+        Ctrl-C is raised only when the job has ended: it still writes into the caller's arrays.
+        """
+        interruption: KeyboardInterrupt | None = None
+        while self._mailbox[_DONE] != self._mailbox[_POSTED]:
+            try:
+                self._wait(_DONE, int(self._mailbox[_POSTED]) - 1)
+            except KeyboardInterrupt as error:
+                interruption = error
         self._job = None
-        if self._error is not None:
-            raise self._error
+        if interruption is not None or self._error is not None:
+            raise interruption or self._error  # type: ignore[misc]
 
     def _work(self) -> None:
         seen = 0
@@ -87,15 +95,23 @@ def share_tiles(run: Callable[[int, int], None], n_tiles: int, rows_per_tile: in
     try:
         bounds = [n_tiles * part // n_threads for part in range(n_threads + 1)]
         helpers = _get_workers(n_threads - 1)
-        for helper, first, last in zip(helpers, bounds[1:], bounds[2:], strict=False):
-            helper.post(lambda first=first, last=last: run(first, last))  # type: ignore[misc]
         try:
+            for helper, first, last in zip(helpers, bounds[1:], bounds[2:], strict=False):
+                helper.post(lambda first=first, last=last: run(first, last))  # type: ignore[misc]
             run(0, bounds[1])
         finally:
-            for helper in helpers:
-                helper.join()
+            _join_all(helpers)
     finally:
         _in_use.release()
+
+
+def _join_all(helpers: list[_Worker]) -> None:
+    """Join every helper, also when one of them raises."""
+    if helpers:
+        try:
+            helpers[0].join()
+        finally:
+            _join_all(helpers[1:])
 
 
 def _get_workers(count: int) -> list[_Worker]:
