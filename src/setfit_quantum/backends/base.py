@@ -170,7 +170,7 @@ class Backend(ABC):
         Raises:
             BackendError: Naming the gates and a backend that runs them.
         """
-        missing = sorted({gate.name for gate in circuit.gates} - self.capabilities.gates)
+        missing = sorted(circuit.gate_names - self.capabilities.gates)
         if missing:
             raise BackendError(
                 f"Backend {self.name!r} does not run the gates {', '.join(missing)}; backend='torch' does."

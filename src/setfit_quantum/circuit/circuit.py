@@ -65,6 +65,11 @@ class Circuit:
         return 1 + max((gate.feature for gate in self.gates if gate.feature is not None), default=-1)
 
     @cached_property
+    def gate_names(self) -> frozenset[str]:
+        """Names of the gates that occur."""
+        return frozenset(gate.name for gate in self.gates)
+
+    @cached_property
     def is_real(self) -> bool:
         """Whether every gate's matrix is real."""
         return all(GATE_TYPES[gate.name].is_real for gate in self.gates)
