@@ -1,0 +1,26 @@
+"""The examples run, and do what they say."""
+
+import importlib.util
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_support_requests(tmp_path, capsys):
+    accuracy = load("support_requests").main(str(tmp_path / "model"))
+    assert accuracy > 0.6  # five classes: guessing gives 0.2
+    assert f"{round(accuracy * 95)} of 95 test requests are right" in capsys.readouterr().out
+    assert (tmp_path / "model" / "quantum_head.safetensors").is_file()
+
+
+def test_sklearn_head():
+    scores = load("sklearn_head").main(num_epochs=20, n_qubits=4)
+    assert set(scores) == {"quantum head", "logistic regression"}
+    assert min(scores.values()) > 0.6  # two balanced classes: guessing gives 0.5
