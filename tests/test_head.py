@@ -2,12 +2,16 @@
 
 import copy
 import inspect
+import json
+import pickle
 
+import numpy as np
 import pytest
 import torch
 
 from setfit_quantum import QuantumHead, SetFitQuantumHead
 from setfit_quantum.backends import get_backend
+from setfit_quantum.backends.torch_reference import TorchBackend
 from setfit_quantum.baselines import ClassicalHead
 from setfit_quantum.noise import NoiseModel
 
@@ -335,3 +339,63 @@ def test_exported_circuit_gives_the_heads_expectations():
     assert "input float[64] x_3;" in head.to_qasm3()
     assert head.encoder_to_qiskit(0).num_parameters == 0
     assert head.draw().startswith("q0")
+
+
+# ---- what a careful user would trip over ------------------------------------------------------------------------
+
+
+def test_numpy_numbers_become_pythons():
+    head = QuantumHead(np.int64(16), n_qubits=np.int64(4), amplitude_bias=np.float32(0.5), shots=np.int64(8))
+    assert json.loads(json.dumps(head.config.to_dict()))["shots"] == 8
+
+
+def test_settings_that_cannot_change_say_so():
+    head = small_head()
+    with pytest.raises(AttributeError, match="`n_qubits` cannot be changed; those that can are noise, shots"):
+        head.n_qubits = 5
+    with pytest.raises(AttributeError, match="`amplitude_bias` cannot be changed"):
+        head.amplitude_bias = 2.0
+    head.shared_trajectories = True
+    head.renormalise = False
+    head.share_trajectories_among_shots = True
+    assert (head.config.shared_trajectories, head.config.renormalise) == (True, False)
+
+
+def test_seeded_shots_of_separate_calls_are_independent():
+    """One text after the other must not meet the same shot noise, or it would never average out."""
+    head, x = small_head(shots=100, seed=7).eval(), embeddings(200)
+    with torch.no_grad():
+        noisy = torch.cat([head.expectations(row[None]) for row in x])
+        head.shots = None
+        exact = head.expectations(x)
+    standardized = (noisy - exact) / ((1 - exact**2) / 100).sqrt()
+    assert (standardized.mean(dim=0).abs() < 4 / 200**0.5).all()
+
+
+def test_heads_of_one_shape_share_their_circuits():
+    first, second = small_head(seed=1), copy.deepcopy(small_head(seed=2))
+    assert first.circuit is second.circuit
+    assert first.encoder_circuit() is second.encoder_circuit()
+    assert pickle.loads(pickle.dumps(first.circuit)) == first.circuit
+
+
+def test_backend_of_ones_own():
+    class Mine(TorchBackend):
+        name = "mine"
+
+    head = small_head(backend=Mine())
+    assert head.backend.name == "mine"
+    assert torch.allclose(head(embeddings())[0], small_head()(embeddings())[0], atol=1e-5)
+    reloaded = QuantumHead.from_config(head.config)
+    assert reloaded.config.backend == "auto"
+    with pytest.raises(TypeError, match="`backend` must be a name or a Backend, but got None"):
+        small_head(backend=None)
+
+
+def test_negative_labels_and_zero_temperature_are_refused():
+    head = small_head()
+    logits, _ = head(embeddings())
+    with pytest.raises(ValueError, match="`labels` must be at least 0, but got -1"):
+        head.get_loss_fn()(logits, torch.tensor([0, 1, 0, -1, 1]))
+    with pytest.raises(ValueError, match="`temperature` must be greater than 0"):
+        head(embeddings(), temperature=0.0)

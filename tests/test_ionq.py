@@ -179,7 +179,7 @@ def test_a_refusal_is_not_repeated(server, tmp_path):
 def test_waiting_ends_and_goes_on_later(server, tmp_path):
     server.hold = True
     journal = tmp_path / "jobs.json"
-    with pytest.raises(IonQServiceError, match="is still 'ready' after .*the journal has it"):
+    with pytest.raises(IonQServiceError, match=r"is still 'ready' after .*the journal has it"):
         backend_on(server, journal=journal, timeout=0.05).expectations(CIRCUIT, *angles())
     server.hold = False
     backend_on(server, journal=journal).expectations(CIRCUIT, *angles())
@@ -256,7 +256,7 @@ def test_journals_refuse_what_is_none(tmp_path):
     with pytest.raises(ValueError, match="`journal` must be a journal of jobs"):
         JobJournal(path)
     path.write_text(json.dumps({"version": 99, "run": "a", "jobs": {}}))
-    with pytest.raises(ValueError, match="version 1, but .* of version 99"):
+    with pytest.raises(ValueError, match=r"version 1, but .* of version 99"):
         JobJournal(path)
 
 

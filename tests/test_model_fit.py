@@ -397,3 +397,10 @@ def test_real_body(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     loaded = SetFitModel.from_pretrained(tmp_path, device="cpu")
     assert torch.equal(loaded.predict_proba(held_out), model.predict_proba(held_out))
+
+
+def test_validation_data_may_lack_a_class(tiny_body):
+    model = SetFitModel(tiny_body, QuantumHead(n_qubits=3, seed=0))
+    result = model.fit(TEXTS[:4] * 3, [0, 1, 2, 0] * 3, num_epochs=2, validation_data=(TEXTS[:2], [0, 2]), **QUIET)
+    assert result.history[-1]["eval_loss"] > 0
+    assert model.model_head.out_features == 3

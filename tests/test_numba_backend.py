@@ -1,9 +1,7 @@
 """The fast CPU engine against the readable reference, Qiskit, finite differences, and its own promises."""
 
-import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 
 from qiskit_reference import final_state, pauli_signs
 from setfit_quantum.backends import BackendError, get_backend
-from setfit_quantum.backends.numba_engine import NumbaBackend, threads
+from setfit_quantum.backends.numba_engine import NumbaBackend
 from setfit_quantum.backends.numba_engine import program as program_module
 from setfit_quantum.backends.numba_engine.program import compile_program
 from setfit_quantum.circuit import Circuit, Gate
@@ -301,21 +299,6 @@ def test_engine_works_in_a_forked_child(fast):
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
-def test_an_error_in_a_worker_reaches_the_caller(monkeypatch):
-    monkeypatch.setattr(threads, "MIN_ROWS_PER_TILE", 1)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-
-    def run(first, last):
-        if first > 0:
-            raise RuntimeError("from the worker")
-
-    with pytest.raises(RuntimeError, match="from the worker"):
-        threads.share_tiles(run, 2, 10)
-    done = []
-    threads.share_tiles(lambda first, last: done.append((first, last)), 2, 10)
-    assert sorted(done) == [(0, 1), (1, 2)]
-
-
 def test_compiled_code_is_cached_on_disk(tmp_path):
     """A second process loads the kernels instead of compiling them."""
     script = (
@@ -358,22 +341,3 @@ def test_other_gates_are_refused_by_name(fast):
 def test_density_matrices_are_refused_by_name(fast):
     with pytest.raises(BackendError, match="'numba' does not evolve density matrices"):
         fast.moments_density(build_pqc(2, 1, 1), torch.zeros(4), noise=None)
-
-
-def test_ctrl_c_waits_for_the_workers(monkeypatch):
-    """An interrupted caller must not leave while a worker still writes into its arrays."""
-    monkeypatch.setattr(threads, "MIN_ROWS_PER_TILE", 1)
-    monkeypatch.setattr(threads, "available_cores", lambda: 2)
-    finished = []
-
-    def run(first, last):
-        if first == 0:
-            signal.raise_signal(signal.SIGINT)
-        time.sleep(0.2)
-        finished.append(first)
-
-    with pytest.raises(KeyboardInterrupt):
-        threads.share_tiles(run, 2, 10)
-    assert finished == [1]
-    threads.share_tiles(lambda first, last: finished.append(first), 2, 10)
-    assert sorted(finished) == [0, 1, 1]

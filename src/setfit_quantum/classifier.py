@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from setfit_quantum.training.arguments import HeadTrainingArguments, OptimizerFa
 from setfit_quantum.training.loop import train_head
 
 if TYPE_CHECKING:
+    from setfit_quantum.circuit import Circuit
     from setfit_quantum.noise import NoiseModel
 
 _HEAD_SETTINGS = (
@@ -34,6 +35,7 @@ _HEAD_SETTINGS = (
     "reupload_layers",
     "n_layers",
     "connectivity",
+    "ansatz",
     "n_readout",
     "final_linear",
     "one_logit",
@@ -69,7 +71,7 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         n_qubits: And the settings up to `device`: those of `QuantumHeadConfig`. `noise` is a `NoiseModel`, a
-            preset's name or a dictionary.
+            preset's name or a dictionary; `ansatz` two circuits.
         num_epochs: And the settings up to `early_stopping_patience`: those of `HeadTrainingArguments`.
         class_weight: `"balanced"`, a mapping from class to weight, or None. For several labels per sample the
             weights are those of the positives, keyed by column.
@@ -110,6 +112,7 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         reupload_layers: int = 1,
         n_layers: int = 2,
         connectivity: int = 1,
+        ansatz: Sequence[Circuit | str] | None = None,
         n_readout: int | None = None,
         final_linear: bool = True,
         one_logit: bool = False,
@@ -150,6 +153,7 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         self.reupload_layers = reupload_layers
         self.n_layers = n_layers
         self.connectivity = connectivity
+        self.ansatz = ansatz
         self.n_readout = n_readout
         self.final_linear = final_linear
         self.one_logit = one_logit

@@ -11,7 +11,10 @@ from setfit_quantum.checks import check_bool, check_choice, check_float, check_i
 ENCODERS = ("quantum", "linear", "mlp")
 SAMPLERS = ("gaussian", "paper", "multinomial")
 INITIALIZATIONS = ("uniform", "small")
-BACKENDS = ("auto", "numba", "torch", "cuda", "torchquantum", "qiskit")
+BACKENDS = ("auto", "numba", "torch", "torchquantum", "qiskit")
+CUSTOM_BACKEND = "custom:"
+"""Begins the recorded name of a backend that is none of ours; a head saved with it runs on `"auto"` when loaded."""
+MAX_COUNT = 10**9
 MAX_CONNECTIVITY = 9
 """Default encoder connectivity: three layers of it give the L*C = 27 implied by the paper's counts."""
 
@@ -36,6 +39,7 @@ class QuantumHeadConfig:
         reupload_layers: R, layers of the shared PQC1.
         n_layers: L, layers of PQC2.
         connectivity: Connectivity of PQC1 and PQC2.
+        ansatz: OpenQASM 3 of another PQC1 and PQC2, as `Circuit.to_qasm3` writes it; None: the paper's layers.
         n_readout: Number of measured qubits (the first ones); None: all.
         final_linear: Whether a linear layer maps expectations to logits.
         one_logit: With two classes, let the linear layer give one value l and use the logits (-l, l).
@@ -75,6 +79,7 @@ class QuantumHeadConfig:
     reupload_layers: int = 1
     n_layers: int = 2
     connectivity: int = 1
+    ansatz: tuple[str, str] | None = None
     n_readout: int | None = None
     final_linear: bool = True
     one_logit: bool = False
@@ -93,10 +98,10 @@ class QuantumHeadConfig:
 
     def __post_init__(self) -> None:
         for name in ("n_encoders", "encoder_layers", "n_reuploads", "reupload_layers", "n_layers", "connectivity"):
-            check_int(name, getattr(self, name), minimum=1)
+            self._store(name, check_int(name, getattr(self, name), minimum=1))
         for name in ("in_features", "encoder_qubits", "encoder_connectivity", "n_readout", "shots", "n_trajectories"):
             if getattr(self, name) is not None:
-                check_int(name, getattr(self, name), minimum=1)
+                self._store(name, check_int(name, getattr(self, name), minimum=1, maximum=MAX_COUNT))
         for name in (
             "encoder_batch_norm",
             "final_linear",
@@ -107,29 +112,52 @@ class QuantumHeadConfig:
             "multitarget",
         ):
             check_bool(name, getattr(self, name))
-        check_int("n_qubits", self.n_qubits, minimum=2)
-        check_int("out_features", self.out_features, minimum=1 if self.multitarget else 2)
+        self._store("n_qubits", check_int("n_qubits", self.n_qubits, minimum=2))
+        least = 1 if self.multitarget else 2
+        self._store("out_features", check_int("out_features", self.out_features, minimum=least))
         if self.seed is not None:
-            check_int("seed", self.seed, minimum=0, maximum=2**63 - 1)
-        check_float("amplitude_bias", self.amplitude_bias, minimum=0.0)
-        if check_float("temperature", self.temperature) <= 0:
+            self._store("seed", check_int("seed", self.seed, minimum=0, maximum=2**63 - 1))
+        self._store("amplitude_bias", check_float("amplitude_bias", self.amplitude_bias, minimum=0.0))
+        self._store("temperature", check_float("temperature", self.temperature))
+        if self.temperature <= 0:
             raise ValueError(f"Argument `temperature` must be greater than 0, but got {self.temperature!r}.")
         check_choice("encoder", self.encoder, ENCODERS)
         check_choice("initialization", self.initialization, INITIALIZATIONS)
-        check_choice("backend", self.backend, BACKENDS)
+        if not str(self.backend).startswith(CUSTOM_BACKEND):
+            check_choice("backend", self.backend, BACKENDS)
         if self.sampler is not None:
             check_choice("sampler", self.sampler, SAMPLERS)
         if self.noise is not None and not isinstance(self.noise, Mapping):
             raise TypeError(f"Argument `noise` must be a mapping (NoiseModel.to_dict()), but got {self.noise!r}.")
         self._check_circuit()
+        self._check_ansatz()
         self._check_encoder()
         self._check_readout()
+
+    def _store(self, name: str, value: int | float) -> None:
+        # As checked: numpy's numbers become Python's, which JSON can hold.
+        object.__setattr__(self, name, value)
 
     def _check_circuit(self) -> None:
         if self.connectivity >= self.n_qubits:
             raise ValueError(
                 f"Argument `connectivity` must be less than n_qubits = {self.n_qubits}, but got {self.connectivity}."
             )
+
+    def _check_ansatz(self) -> None:
+        if self.ansatz is None:
+            return
+        parts = self.ansatz
+        if not isinstance(parts, list | tuple) or len(parts) != 2 or not all(isinstance(part, str) for part in parts):
+            raise TypeError(f"Argument `ansatz` must be two strings of OpenQASM 3 or None, but got {parts!r:.200}.")
+        object.__setattr__(self, "ansatz", tuple(parts))  # JSON has lists only
+        for name in ("reupload_layers", "n_layers", "connectivity"):
+            value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
+            if value != default:
+                raise ValueError(
+                    f"Argument `{name}` must keep its default {default} with `ansatz`, which stands in place of the "
+                    f"layers, but got {value}."
+                )
 
     def _check_encoder(self) -> None:
         if self.n_encoders > self.n_qubits:
@@ -222,6 +250,7 @@ class QuantumHeadConfig:
         """The settings as JSON-ready values."""
         values = asdict(self)
         values["noise"] = None if self.noise is None else dict(self.noise)
+        values["ansatz"] = None if self.ansatz is None else list(self.ansatz)
         return values
 
     @classmethod
@@ -256,6 +285,17 @@ PRESETS: dict[str, dict[str, Any]] = {
         "connectivity": 1,
         "final_linear": True,
         "one_logit": False,
+        "encoder_qubits": None,
+        "encoder_hidden_dim": None,
+        "encoder_batch_norm": False,
+        "n_readout": None,
+        "sampler": None,
+        "n_trajectories": None,
+        "shared_trajectories": False,
+        "share_trajectories_among_shots": False,
+        "renormalise": True,
+        "multitarget": False,
+        "temperature": 1.0,
         "initialization": "uniform",
         "noise": None,
         "shots": None,

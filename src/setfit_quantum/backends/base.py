@@ -164,16 +164,17 @@ class Backend(ABC):
         """
         raise BackendError(f"Backend {self.name!r} draws no shots itself.")
 
-    def check_circuit(self, circuit: Circuit) -> None:
+    @classmethod
+    def check_circuit(cls, circuit: Circuit) -> None:
         """Refuse gates that this backend does not have.
 
         Raises:
             BackendError: Naming the gates and a backend that runs them.
         """
-        missing = sorted(circuit.gate_names - self.capabilities.gates)
+        missing = sorted(circuit.gate_names - cls.capabilities.gates)
         if missing:
             raise BackendError(
-                f"Backend {self.name!r} does not run the gates {', '.join(missing)}; backend='torch' does."
+                f"Backend {cls.name!r} does not run the gates {', '.join(missing)}; backend='torch' does."
             )
 
 

@@ -8,6 +8,8 @@ reading; the parameter counts of its Tables II and III are what this one was che
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from setfit_quantum.checks import check_int
 from setfit_quantum.circuit.circuit import Circuit
 from setfit_quantum.circuit.gates import Gate
@@ -64,6 +66,7 @@ def build_angle_encoding(n_qubits: int) -> Circuit:
     return Circuit(n_qubits, tuple(Gate("ry", (wire,), feature=wire) for wire in range(n_qubits)))
 
 
+@lru_cache(maxsize=64)  # so that heads of one shape share one object, which backends look up by identity
 def build_reuploading(
     n_qubits: int,
     n_reuploads: int,
@@ -87,16 +90,26 @@ def build_reuploading(
 
     Source: arXiv 2504.08732, Fig. 2.
     """
-    check_int("n_reuploads", n_reuploads, minimum=1)
     check_int("reupload_layers", reupload_layers, minimum=1)
-    encoding = build_angle_encoding(n_qubits)
-    shared = build_pqc(n_qubits, reupload_layers, connectivity, 0, entangle)
-    circuit = Circuit(n_qubits)
-    for _ in range(n_reuploads):
-        circuit += encoding + shared
-    return circuit + build_pqc(n_qubits, n_layers, connectivity, shared.num_parameters, entangle)
+    pqc1 = build_pqc(n_qubits, reupload_layers, connectivity, 0, entangle)
+    pqc2 = build_pqc(n_qubits, n_layers, connectivity, 0, entangle)
+    return join_reuploading(pqc1, pqc2, n_reuploads)
 
 
+def join_reuploading(pqc1: Circuit, pqc2: Circuit, n_reuploads: int) -> Circuit:
+    """N x [RY encoding of the latent; PQC1], then PQC2, for any two circuits without features.
+
+    Args:
+        pqc1: Has the same weights in each repetition; they keep their numbers.
+        pqc2: Its weights follow those of `pqc1`.
+        n_reuploads: N, at least 1.
+    """
+    check_int("n_reuploads", n_reuploads, minimum=1)
+    repeated = build_angle_encoding(pqc1.n_qubits) + pqc1
+    return Circuit(pqc1.n_qubits, repeated.gates * n_reuploads) + pqc2.shift_weights(pqc1.num_parameters)
+
+
+@lru_cache(maxsize=64)
 def build_encoder(n_qubits: int, n_layers: int = 3, connectivity: int = 9, entangle: bool = True) -> Circuit:
     """The sPQC that runs on the amplitude-encoded embedding; the paper's has L*C = 27."""
     return build_pqc(n_qubits, n_layers, connectivity, 0, entangle)

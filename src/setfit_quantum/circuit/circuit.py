@@ -11,13 +11,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from setfit_quantum.checks import check_int
+from setfit_quantum.checks import check_choice, check_int
 from setfit_quantum.circuit.gates import GATE_TYPES, Gate
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from qiskit import QuantumCircuit
+
+    from setfit_quantum.circuit.svg import CircuitPicture
+
+MAX_DISPLAYED_GATES = 3000
+"""Longer circuits are not drawn by a notebook unasked."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,16 @@ class Circuit:
         for position, gate in enumerate(self.gates):
             if max(gate.wires) >= self.n_qubits:
                 raise ValueError(f"Gate {position} ({gate}) must act on wires below {self.n_qubits}.")
+
+    # Immutable, so a copy may be itself; and the cached hash, which differs between processes, must not travel.
+    def __copy__(self) -> Circuit:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Circuit:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Circuit, (self.n_qubits, self.gates)
 
     def __hash__(self) -> int:
         return self._hash  # backends look circuits up in every step
@@ -151,15 +167,20 @@ class Circuit:
 
     @classmethod
     def from_qasm3(cls, text: str) -> Circuit:
-        """Read an OpenQASM 3 program; see `from_qiskit`.
+        """Read an OpenQASM 3 program: one that `to_qasm3` wrote, or by Qiskit any other (see `from_qiskit`).
 
         Raises:
-            ImportError: Qiskit or its OpenQASM 3 importer is not installed; the message names the pip command.
+            ImportError: A program of others needs Qiskit or its OpenQASM 3 importer, which is not installed; the
+                message names the pip command.
             ValueError: Not OpenQASM 3, or what a circuit cannot hold.
         """
-        from setfit_quantum.circuit.qiskit_import import read_qasm3
+        from setfit_quantum.circuit.qasm import QasmError, read_qasm3
+        from setfit_quantum.circuit.qiskit_import import read_foreign_qasm3
 
-        return read_qasm3(text)
+        try:
+            return read_qasm3(text)
+        except QasmError:  # not written here
+            return read_foreign_qasm3(text)
 
     @classmethod
     def from_qiskit(cls, source: QuantumCircuit) -> Circuit:
@@ -172,8 +193,40 @@ class Circuit:
 
         return read_qiskit(source)
 
-    def draw(self, max_width: int = 100) -> str:
-        """Draw the circuit as text, folded at `max_width` characters."""
+    @overload
+    def draw(self, output: Literal["text"] = "text", *, max_width: int = 100) -> str: ...
+    @overload
+    def draw(self, output: Literal["mpl"], *, max_width: int = 100) -> Figure: ...
+    @overload
+    def draw(self, output: Literal["notebook"], *, max_width: int = 100) -> CircuitPicture: ...
+    @overload
+    def draw(self, output: str, *, max_width: int = 100) -> str | Figure | CircuitPicture: ...
+    def draw(self, output: str = "text", *, max_width: int = 100) -> str | Figure | CircuitPicture:
+        """Draw the circuit.
+
+        Args:
+            output: `"text"`; `"mpl"`, a matplotlib figure (`figure.savefig("circuit.png")`); or `"notebook"`, an SVG
+                picture that notebooks display.
+            max_width: Characters after which the drawing goes on below; in pictures they are 9 points wide.
+
+        Raises:
+            ImportError: `"mpl"` without matplotlib; the message names the pip command.
+            ValueError: Another `output`, or a `max_width` below 20.
+        """
+        check_choice("output", output, ("text", "mpl", "notebook"))
+        check_int("max_width", max_width, minimum=20)
+        if output == "mpl":
+            from setfit_quantum.circuit.figure import draw_figure
+
+            return draw_figure(self, max_width)
+        if output == "notebook":
+            from setfit_quantum.circuit.svg import CircuitPicture, draw_svg
+
+            return CircuitPicture(draw_svg(self, max_width))
         from setfit_quantum.circuit.drawing import draw_text
 
         return draw_text(self, max_width=max_width)
+
+    def _repr_svg_(self) -> str | None:
+        """What a notebook shows in place of the `repr`; very long circuits keep that."""
+        return self.draw("notebook").svg if len(self.gates) <= MAX_DISPLAYED_GATES else None

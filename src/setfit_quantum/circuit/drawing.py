@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from setfit_quantum.checks import check_int
 from setfit_quantum.circuit.circuit import Circuit
 from setfit_quantum.circuit.gates import Gate
 
+T = TypeVar("T")
 _DAGGERS = {"sdg": "S†", "tdg": "T†"}
 
 
@@ -31,10 +35,10 @@ def draw_text(circuit: Circuit, max_width: int = 100) -> str:
     check_int("max_width", max_width, minimum=20)
     names = [f"q{wire}: " for wire in range(circuit.n_qubits)]
     margin = max(map(len, names))
-    columns = [_draw_column(circuit.n_qubits, gates) for gates in _pack(circuit)]
+    columns = [_draw_column(circuit.n_qubits, gates) for gates in pack_columns(circuit)]
     rows_before = [name.rjust(margin) if index % 2 == 0 else "" for name in names for index in (0, 1)][:-1]
     blocks = []
-    groups = _fold(columns, max_width - margin - len("« ── »"))
+    groups = fold_columns(columns, [len(column[0]) for column in columns], max_width - margin - len("« ── »"))
     for number, group in enumerate(groups):
         lines = []
         for row, before in enumerate(rows_before):
@@ -52,7 +56,7 @@ def draw_text(circuit: Circuit, max_width: int = 100) -> str:
     return "\n\n\n".join(blocks)
 
 
-def _pack(circuit: Circuit) -> list[list[Gate]]:
+def pack_columns(circuit: Circuit) -> list[list[Gate]]:
     """Put each gate in the first column after all gates that touch or cross its wires."""
     columns: list[list[Gate]] = []
     free = [0] * circuit.n_qubits
@@ -108,14 +112,14 @@ def _angle(gate: Gate) -> str:
     return "" if gate.angle is None else f"({gate.angle:.3g})"
 
 
-def _fold(columns: list[list[str]], width: int) -> list[list[list[str]]]:
-    """Split the columns into groups of at most `width` characters, each of one column or more."""
-    groups: list[list[list[str]]] = [[]]
-    used = 0
-    for column in columns:
-        if groups[-1] and used + len(column[0]) > width:
+def fold_columns(columns: list[T], widths: Sequence[float], room: float) -> list[list[T]]:
+    """Split the columns into groups that are at most `room` wide together, each of one column or more."""
+    groups: list[list[T]] = [[]]
+    used = 0.0
+    for column, width in zip(columns, widths, strict=True):
+        if groups[-1] and used + width > room:
             groups.append([])
-            used = 0
+            used = 0.0
         groups[-1].append(column)
-        used += len(column[0])
+        used += width
     return groups

@@ -19,8 +19,8 @@ _UNITARIES = frozenset({"u", "u3", "U", "u2", "p", "u1", "sx", "sxdg"})
 _MAX_EXPANSIONS = 20
 
 
-def read_qasm3(text: str) -> Circuit:
-    """Build a circuit from an OpenQASM 3 program; see `read_qiskit`.
+def read_foreign_qasm3(text: str) -> Circuit:
+    """Build a circuit from any OpenQASM 3 program, by Qiskit's importer; see `read_qiskit`.
 
     Raises:
         ImportError: Qiskit or its OpenQASM 3 importer is not installed; the message names the pip command.
@@ -30,9 +30,7 @@ def read_qasm3(text: str) -> Circuit:
         import qiskit_qasm3_import  # noqa: F401 (Qiskit asks for it only later, with a warning-like error)
         from qiskit import qasm3
     except ImportError as error:
-        raise ImportError(
-            f'Reading OpenQASM 3 needs Qiskit: pip install "setfit-quantum[qiskit]" qiskit-qasm3-import ({error})'
-        ) from error
+        raise ImportError(f'Reading OpenQASM 3 needs Qiskit: pip install "setfit-quantum[qiskit]" ({error})') from error
     if not isinstance(text, str):
         raise TypeError(f"Argument `text` must be a string of OpenQASM 3, but got {text!r}.")
     try:

@@ -76,4 +76,6 @@ def energy(
     if crossover is None or meeting is None:
         results.print(f"The GPU needs less up to {model.DEFAULT_MAX_QUBITS} qubits.", markup=False)
     else:
-        results.print(f"The GPU needs more from {crossover} qubits on (the curves meet at {meeting:.2f}).", markup=False)
+        results.print(
+            f"The GPU needs more from {crossover} qubits on (the curves meet at {meeting:.2f}).", markup=False
+        )

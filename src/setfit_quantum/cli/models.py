@@ -179,6 +179,8 @@ def classify(model: SetFitModel, texts: Sequence[str]) -> tuple[NDArray[np.int64
         Class numbers of shape (n,), or 0/1 of shape (n, k) for several labels; probabilities of shape (n, k).
     """
     probabilities = np.asarray(model.predict_proba(list(texts), as_numpy=True), dtype=np.float64)
+    if probabilities.ndim == 3:  # scikit-learn's multi-output heads: (texts, labels, no or yes)
+        probabilities = probabilities[:, :, 1]
     if is_multilabel(model):
         return (probabilities >= 0.5).astype(np.int64), probabilities
     return probabilities.argmax(axis=1), probabilities

@@ -128,6 +128,11 @@ def train(
             outcome = work.run(parts, body, head, checkpoints.apply(arguments), output)
         except work.TrainingInterrupted as interrupt:
             again = [word for word in typed_arguments(ctx) if word not in ("--resume", "--start-over")]
+            if interrupt.checkpoint is None:
+                raise Failure(
+                    "interrupted before the first epoch ended; nothing was saved.\n"
+                    f"Start again with: {shlex.join(['setfit-quantum', *again])}"
+                ) from interrupt
             raise Failure(
                 f"interrupted after {interrupt.epoch} of {arguments.num_epochs} epochs; saved {interrupt.checkpoint}.\n"
                 f"Go on with: {shlex.join(['setfit-quantum', *again, '--resume'])}"

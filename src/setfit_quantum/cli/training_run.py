@@ -89,8 +89,13 @@ def build_head(preset: str | None, *, multilabel: bool, **settings: Any) -> SetF
     if multilabel:
         given["multitarget"] = True
     if preset is None:
-        return SetFitQuantumHead(**given)
-    return SetFitQuantumHead.from_preset(preset, **{"in_features": None, **given})
+        head = SetFitQuantumHead(**given)
+    else:
+        head = SetFitQuantumHead.from_preset(preset, **{"in_features": None, **given})
+    if head.shots is not None and head.sampler == "multinomial":
+        raise BadInput("Argument `--sampler` must be gaussian or paper in training, but got multinomial.")
+    head.backend.check_circuit(head.circuit)  # a missing extra is told here, before any work
+    return head
 
 
 def build_arguments(**settings: Any) -> HeadTrainingArguments:

@@ -24,8 +24,8 @@ from setfit_quantum.serialization.sklearn_files import read_sklearn_head, write_
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingCallback, train_head
 
 DATA = "bundled:reviews"
-HEAD = {"n_qubits": 8, "seed": 0}
-TRAINING = {"num_epochs": 60, "seed": 0}
+HEAD = {"n_qubits": 10, "seed": 0}
+TRAINING = {"num_epochs": 15, "seed": 0}
 _CLASSICAL = "logistic_regression.skops"
 
 Report = Callable[[str], None]
@@ -100,13 +100,13 @@ def _train(model: Any, head: SetFitQuantumHead, train: Any, report: Report) -> A
 
 
 class _Progress(HeadTrainingCallback):
-    """Reports every tenth epoch."""
+    """Reports every fifth epoch."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
 
     def on_epoch_end(self, head: Any, state: Any) -> None:
-        if state.epoch % 10 == 0 or state.epoch == state.num_epochs:
+        if state.epoch % 5 == 0 or state.epoch == state.num_epochs:
             loss = state.history[-1]["train_loss"]
             self._report(f"Training the quantum head: epoch {state.epoch} of {state.num_epochs}, loss {loss:.3f}")
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from setfit_quantum.baselines import fit_logistic_regression
 from setfit_quantum.default_body import DEFAULT_BODY
 from setfit_quantum.head import SetFitQuantumHead
-from setfit_quantum.model import SetFitModel
 from setfit_quantum.model.body import encode_texts
 
 
@@ -50,7 +49,9 @@ class Engine:
         normalize: Whether embeddings are scaled to norm 1.
     """
 
-    def __init__(self, body: Any, bundled: DemoModel, *, body_name: str = DEFAULT_BODY, normalize: bool = False) -> None:
+    def __init__(
+        self, body: Any, bundled: DemoModel, *, body_name: str = DEFAULT_BODY, normalize: bool = False
+    ) -> None:
         self.body = body
         self.bundled = bundled
         self.body_name = body_name
@@ -66,20 +67,6 @@ class Engine:
     def fit_classical(self, embeddings: Tensor, targets: Any) -> Any:
         """Logistic regression on the same embeddings."""
         return fit_logistic_regression(embeddings.cpu().numpy(), targets)
-
-    def to_setfit(self, model: DemoModel) -> SetFitModel:
-        """Body and head as one model, to be saved."""
-        from setfit_quantum.vanilla import import_setfit
-
-        data = import_setfit().SetFitModelCardData()
-        data.st_id = self.body_name
-        return SetFitModel(
-            model_body=self.body,
-            model_head=model.head,
-            labels=list(model.labels),
-            normalize_embeddings=self.normalize,
-            model_card_data=data,
-        )
 
     def saving(self) -> threading.Lock:
         """Held while the body's files are written: nobody encodes meanwhile."""

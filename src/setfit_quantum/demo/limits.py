@@ -23,7 +23,7 @@ MAX_NOISE_LEVEL = 10.0
 MAX_MODEL_QUBITS = 14
 MIN_QUBITS, MAX_QUBITS = 2, 10
 MAX_ENCODERS = 2
-MAX_EPOCHS = 200
+MAX_EPOCHS = 400
 MAX_ROWS = 400
 MAX_CLASSES = 10
 MAX_LABEL = 60
@@ -92,7 +92,9 @@ def check_shots(value: Any) -> int:
 def check_noise_level(value: Any) -> float:
     """Multiple of the device's error rates."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= MAX_NOISE_LEVEL:
-        raise RequestError(f"The noise level must be a number between 0 and {MAX_NOISE_LEVEL:g}, but got {_show(value)}.")
+        raise RequestError(
+            f"The noise level must be a number between 0 and {MAX_NOISE_LEVEL:g}, but got {_show(value)}."
+        )
     return float(value)
 
 
@@ -117,7 +119,9 @@ def check_training_rows(rows: Any) -> Examples:
             raise RequestError(f"Row {number} has no {'text' if not text else 'label'}.")
         _check_text(text)
         if len(label) > MAX_LABEL:
-            raise RequestError(f"Row {number}: a label has at most {MAX_LABEL} characters, but this one {len(label):,}.")
+            raise RequestError(
+                f"Row {number}: a label has at most {MAX_LABEL} characters, but this one {len(label):,}."
+            )
         _check_text(label)
         texts.append(text)
         labels.append(label)

@@ -14,7 +14,7 @@ from setfit_quantum.demo.limits import RequestError
 from setfit_quantum.head import SetFitQuantumHead
 from setfit_quantum.measurement.readout import misread_probabilities
 from setfit_quantum.measurement.trajectories import Program, average_trajectories
-from setfit_quantum.noise import NOISE_PRESETS, NoiseModel, PauliErrors
+from setfit_quantum.noise import NoiseModel, PauliErrors
 
 REPEATS = 200
 """How often a sentence is measured again."""
@@ -26,7 +26,7 @@ DEVICES = {
     "paper-high": "Paper, high noise",
 }
 """Names of the noise presets for people."""
-_AMPLITUDES = 2**20
+_AMPLITUDES = 2**19
 """Amplitudes that all error patterns of a request may take: what bounds its time."""
 
 
@@ -66,7 +66,8 @@ class Device:
         shots = f"{self.shots:,} shot{'s' if self.shots != 1 else ''}"
         if self.level == 0:
             return f"{shots}, no gate or readout errors"
-        return f"{shots}, {self.level:g} times the errors of {DEVICES[self.preset]}"
+        times = "the" if self.level == 1 else f"{self.level:g} times the"
+        return f"{shots}, {times} errors of {DEVICES[self.preset]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,12 +142,12 @@ def read_texts(
         latents = head.latents(embeddings)
         clean = _distribution(head, latents, None, rng)
         noisy = clean if device.noise is None else _distribution(head, latents, device.noise, rng)
-        exact = clean @ _signs(head.config.n_measured)
+        signs = _signs(head.config.n_measured)
+        exact = clean @ signs
         classical = model.classical_probabilities(embeddings)
         readings = []
         for row, text in enumerate(texts):
-            counts = rng.multinomial(device.shots, _normalised(noisy[row]), size=repeats)
-            measured = counts @ _signs(head.config.n_measured) / device.shots
+            measured = _draw(noisy[row], signs, device.shots, repeats, rng)
             probabilities = _probabilities(head, measured)
             votes, runner_up = _votes(head, measured[0], probabilities[0])
             readings.append(
@@ -182,20 +183,24 @@ def _distribution(
         (found,) = probabilities(program, None)
     else:
         patterns = int(np.clip(_AMPLITUDES // (len(latents) << head.config.n_qubits), 8, 1024))
-        (found,) = average_trajectories(
-            probabilities, program, noise, patterns, rng, stratified=True, shared=False
-        )
+        (found,) = average_trajectories(probabilities, program, noise, patterns, rng, stratified=True, shared=False)
         if noise.has_readout_error:
             found = misread_probabilities(found, noise.readout_pairs(head.config.n_qubits)[:m])
     result: np.ndarray = found.double().numpy()
     return result
 
 
-def _normalised(probabilities: np.ndarray) -> np.ndarray:
-    # Single precision adds up to 1 only nearly, which numpy's sampler refuses.
-    clipped = np.clip(probabilities, 0, None)
-    result: np.ndarray = clipped / clipped.sum()
-    return result
+def _draw(
+    probabilities: np.ndarray, signs: np.ndarray, shots: int, repeats: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Expectations from `shots` outcomes, `repeats` times, shape (repeats, m)."""
+    # Likely outcomes first: numpy's sampler stops once all shots are given away.
+    order = np.argsort(-probabilities)
+    likely = np.clip(probabilities[order], 0, None)
+    # Single precision adds up to 1 only nearly, which numpy refuses.
+    counts = rng.multinomial(shots, likely / likely.sum(), size=repeats)
+    measured: np.ndarray = counts.astype(np.float64) @ signs[order] / shots
+    return measured
 
 
 def _signs(m: int) -> np.ndarray:

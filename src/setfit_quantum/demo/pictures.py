@@ -134,7 +134,9 @@ def draw_stages(reading: Reading) -> str:
         if qubit < len(measured):
             band = (float(bands[0, qubit]), float(bands[1, qubit]))
             cells.append(f"<td>{_expectation(float(measured[qubit]), float(exact[qubit]), band)}</td>")
-            cells.append("" if reading.votes is None else f"<td>{_vote(float(reading.votes[qubit]), scale, reading)}</td>")
+            cells.append(
+                "" if reading.votes is None else f"<td>{_vote(float(reading.votes[qubit]), scale, reading)}</td>"
+            )
         else:
             cells.append("<td>not measured</td>" + ("" if reading.votes is None else "<td></td>"))
         rows.append(f"<tr>{''.join(cells)}</tr>")
@@ -146,10 +148,10 @@ def draw_stages(reading: Reading) -> str:
         )
         bias, total = float(reading.votes[-1]), float(reading.votes.sum())
         foot = (
-            f"<tfoot><tr><th scope='row'></th><td></td><td>constant</td><td>{_vote(bias, scale, reading)}</td></tr>"
-            f"<tr><th scope='row'></th><td></td><td>sum</td><td class='sq-sum'>{total:+.2f} for "
+            f"<tfoot><tr><th scope='row' colspan='3'>constant</th><td>{_vote(bias, scale, reading)}</td></tr>"
+            f"<tr><td colspan='4' class='sq-sum'>The votes add up to {total:+.2f} for "
             f'<b dir="auto">{for_}</b> over <b dir="auto">{against}</b>: {percent(1 / (1 + math.exp(-min(total, 500))))}'
-            f" between the two</td></tr></tfoot>"
+            f" between the two.</td></tr></tfoot>"
         )
     return (
         "<h3>What each stage saw</h3>"
@@ -174,7 +176,7 @@ def _embedding(values: np.ndarray) -> str:
         for number, value in enumerate(values.tolist())
     )
     text = f"The embedding as {len(values)} coloured cells; the strongest number is {scale:.2f} in absolute value."
-    return f'<svg class="sq-embedding" viewBox="0 0 {columns} {rows}" role="img" aria-label="{text}">{cells}</svg>'
+    return f'<svg class="sq-embedding" preserveAspectRatio="none" viewBox="0 0 {columns} {rows}" role="img" aria-label="{text}">{cells}</svg>'
 
 
 def _dial(angle: float) -> str:

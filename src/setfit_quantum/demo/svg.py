@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 420, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 42
 
 Ticks = Sequence[tuple[float, str]]
 
@@ -70,7 +70,13 @@ class Axis:
 
 
 def line_chart(
-    series: Sequence[Series], x: Axis, y: Axis, *, description: str, marker: tuple[float, str] | None = None
+    series: Sequence[Series],
+    x: Axis,
+    y: Axis,
+    *,
+    description: str,
+    marker: tuple[float, str] | None = None,
+    width: int = WIDTH,
 ) -> str:
     """A figure with axes, lines, bands and a legend.
 
@@ -80,15 +86,17 @@ def line_chart(
         y: Vertical axis.
         description: What the picture shows, in words, for those who do not see it.
         marker: `(x, text)` of a vertical line.
+        width: Units across; letters stay legible where a narrow chart has fewer.
     """
-    parts = [_grid(x, y)]
+    frame = _Frame(width, x, y)
+    parts = [_grid(frame)]
     for line in series:
         if line.low is not None and line.high is not None:
-            band = _points(line.x, line.high, x, y) + _points(line.x, line.low, x, y)[::-1]
+            band = frame.points(line.x, line.high) + frame.points(line.x, line.low)[::-1]
             if band:
                 parts.append(f'<polygon class="sq-band sq-c{line.colour}" points="{_join(band)}"/>')
     if marker is not None:
-        place = _at_x(x.place(marker[0]))
+        place = frame.at_x(marker[0])
         anchor = "end" if x.place(marker[0]) > 0.6 else "start"
         shift = -5 if anchor == "end" else 5
         parts.append(f'<line class="sq-marker" x1="{place:.1f}" x2="{place:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>')
@@ -97,14 +105,16 @@ def line_chart(
             f"{escape(marker[1])}</text>"
         )
     for line in series:
-        points = _points(line.x, line.y, x, y)
+        points = frame.points(line.x, line.y)
         style = f"sq-line sq-c{line.colour}{' sq-dashed' if line.dashed else ''}"
         if len(points) > 1:
             parts.append(f'<polyline class="{style}" points="{_join(points)}"/>')
         if line.dots or len(points) == 1:
-            parts += [f'<circle class="sq-dot sq-c{line.colour}" cx="{a:.1f}" cy="{b:.1f}" r="3.2"/>' for a, b in points]
+            parts += [
+                f'<circle class="sq-dot sq-c{line.colour}" cx="{a:.1f}" cy="{b:.1f}" r="3.2"/>' for a, b in points
+            ]
     svg = (
-        f'<svg class="sq-chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}">'
+        f'<svg class="sq-chart" viewBox="0 0 {width} {HEIGHT}" role="img" aria-label="{escape(description)}">'
         f"{''.join(parts)}</svg>"
     )
     return f'<div class="sq-figure">{svg}{legend(series)}</div>'
@@ -142,38 +152,49 @@ def _power(exponent: int) -> str:
     return "10" + str(exponent).translate(str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"))
 
 
-def _grid(x: Axis, y: Axis) -> str:
+@dataclass(frozen=True)
+class _Frame:
+    """Where values stand in the picture."""
+
+    width: int
+    x: Axis
+    y: Axis
+
+    @property
+    def right(self) -> int:
+        return self.width - _RIGHT
+
+    def at_x(self, value: float) -> float:
+        return _LEFT + self.x.place(value) * (self.right - _LEFT)
+
+    def at_y(self, value: float) -> float:
+        return HEIGHT - _BOTTOM - min(1.0, max(0.0, self.y.place(value))) * (HEIGHT - _TOP - _BOTTOM)
+
+    def points(self, xs: Sequence[float], ys: Sequence[float | None]) -> list[tuple[float, float]]:
+        return [(self.at_x(a), self.at_y(b)) for a, b in zip(xs, ys, strict=True) if b is not None]
+
+
+def _grid(frame: _Frame) -> str:
     parts = []
-    for value, text in y.marks():
-        place = _at_y(y.place(value))
-        parts.append(f'<line class="sq-grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{place:.1f}" y2="{place:.1f}"/>')
-        parts.append(f'<text class="sq-tick" x="{_LEFT - 6}" y="{place + 4:.1f}" text-anchor="end">{escape(text)}</text>')
+    for value, text in frame.y.marks():
+        place = frame.at_y(value)
+        parts.append(f'<line class="sq-grid" x1="{_LEFT}" x2="{frame.right}" y1="{place:.1f}" y2="{place:.1f}"/>')
+        parts.append(
+            f'<text class="sq-tick" x="{_LEFT - 6}" y="{place + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+        )
     bottom = HEIGHT - _BOTTOM
-    parts.append(f'<line class="sq-axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{bottom}" y2="{bottom}"/>')
-    for value, text in x.marks():
-        place = _at_x(x.place(value))
-        parts.append(f'<text class="sq-tick" x="{place:.1f}" y="{bottom + 16}" text-anchor="middle">{escape(text)}</text>')
-    middle = (_LEFT + WIDTH - _RIGHT) / 2
+    parts.append(f'<line class="sq-axis" x1="{_LEFT}" x2="{frame.right}" y1="{bottom}" y2="{bottom}"/>')
+    for value, text in frame.x.marks():
+        parts.append(
+            f'<text class="sq-tick" x="{frame.at_x(value):.1f}" y="{bottom + 16}" text-anchor="middle">{escape(text)}</text>'
+        )
+    middle = (_LEFT + frame.right) / 2
     parts.append(
-        f'<text class="sq-label" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x.label)}</text>'
+        f'<text class="sq-label" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{escape(frame.x.label)}</text>'
         f'<text class="sq-label" transform="translate(12 {(_TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">'
-        f"{escape(y.label)}</text>"
+        f"{escape(frame.y.label)}</text>"
     )
     return "".join(parts)
-
-
-def _points(xs: Sequence[float], ys: Sequence[float | None], x: Axis, y: Axis) -> list[tuple[float, float]]:
-    return [
-        (_at_x(x.place(a)), _at_y(min(1.0, max(0.0, y.place(b))))) for a, b in zip(xs, ys, strict=True) if b is not None
-    ]
-
-
-def _at_x(share: float) -> float:
-    return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
-
-
-def _at_y(share: float) -> float:
-    return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
 
 
 def _join(points: Sequence[tuple[float, float]]) -> str:

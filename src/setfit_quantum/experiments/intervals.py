@@ -43,31 +43,37 @@ def seeds_interval(values: Sequence[float]) -> Interval:
 
 
 def accuracy_interval(accuracies: Sequence[float], n_test: int) -> Interval:
-    """Of the mean accuracy: over seeds, or with one seed Wilson's over texts. Cut off at 0 and 1.
+    """Of the mean accuracy: over seeds, or where they do not differ, Wilson's over texts. Cut off at 0 and 1.
 
     Args:
         accuracies: One per seed.
-        n_test: Texts behind the accuracy, used where there is one seed.
+        n_test: Texts behind each.
     """
-    if len(accuracies) > 1:
+    if _differ(accuracies):
         low, high, kind = seeds_interval(accuracies)
         return Interval(max(0.0, low), min(1.0, high), kind)
-    return Interval(*wilson_interval(round(accuracies[0] * n_test), n_test), f"Wilson, {n_test} texts")
+    n_texts = n_test * len(accuracies)
+    return Interval(*wilson_interval(round(accuracies[0] * n_texts), n_texts), f"Wilson, {n_texts} texts")
 
 
-def difference_interval(differences: Sequence[float], lost: int, gained: int, n_test: int) -> Interval:
-    """Of the mean paired difference: over seeds, or with one seed Bonett and Price's over texts.
+def difference_interval(lost: Sequence[int], gained: Sequence[int], n_test: int) -> Interval:
+    """Of the mean paired difference: over seeds, or where they do not differ, Bonett and Price's over texts.
 
     Args:
-        differences: One per seed.
-        lost: Texts that only the reference had right, used where there is one seed.
-        gained: Texts that only the other had right.
-        n_test: All texts.
+        lost: For each seed, texts that only the reference had right.
+        gained: For each seed, texts that only the other had right.
+        n_test: All texts of a seed.
     """
-    if len(differences) > 1:
+    differences = [(up - down) / n_test for up, down in zip(gained, lost, strict=True)]
+    if _differ(differences):
         low, high, kind = seeds_interval(differences)
         return Interval(max(-1.0, low), min(1.0, high), kind)
-    return paired_interval(lost, gained, n_test)
+    return paired_interval(sum(lost), sum(gained), n_test * len(differences))
+
+
+def _differ(values: Sequence[float]) -> bool:
+    # Among few texts two or three seeds may well agree; that their interval had no width would be wrong.
+    return len(set(values)) > 1
 
 
 def paired_interval(lost: int, gained: int, n_test: int) -> Interval:

@@ -72,8 +72,11 @@ def plot_noise_study(rows: Sequence[StudyRow], title: str = "") -> Figure:
         axis = axes[number // n_columns][number % n_columns]
         axis.set_xlabel("shots at inference")
         axis.tick_params(labelbottom=True)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, title="noise at inference", loc="outside lower center", ncols=min(len(levels), 5))
+    found: dict[str, Any] = {}
+    for axis in axes.flat:
+        found |= dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
+    place = {"loc": "outside lower center", "ncols": min(len(levels), 5)}
+    figure.legend(list(found.values()), list(found), title="noise at inference", **place)
     if title:
         figure.suptitle(title)
     return figure
@@ -106,9 +109,7 @@ def _place_shots(rows: Sequence[StudyRow]) -> dict[int | None, float]:
     return places
 
 
-def _draw_line(
-    axis: Any, rows: Sequence[StudyRow], places: dict[int | None, float], index: int, n_levels: int
-) -> None:
+def _draw_line(axis: Any, rows: Sequence[StudyRow], places: dict[int | None, float], index: int, n_levels: int) -> None:
     """One noise level: a line through the shot numbers, dotted on to the exact expectations."""
     if not rows:
         return

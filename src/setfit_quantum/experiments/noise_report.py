@@ -18,8 +18,7 @@ HEADER = (
     "accuracy, %",
     "95 % interval",
     "sd",
-    "minus exact, %",
-    "95 % interval",
+    "minus exact",
     "ms per step",
     "ms per text",
 )
@@ -72,22 +71,26 @@ class StudyRow:
 
     def cells(self) -> tuple[str, ...]:
         """The row under `HEADER`, accuracies in percent."""
-        difference = interval = "-"
-        if self.difference_interval is not None:
-            low, high, _ = self.difference_interval
-            difference, interval = f"{100 * self.difference:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}"
+        interval, difference = self.interval_cells()
         return (
             self.train,
             self.evaluation,
             str(self.n_seeds),
             f"{100 * self.accuracy:.1f}",
-            f"{100 * self.interval.low:.1f} to {100 * self.interval.high:.1f}",
+            interval,
             "-" if self.sd is None else f"{100 * self.sd:.1f}",
             difference,
-            interval,
             "-" if self.ms_per_step is None else f"{self.ms_per_step:.2f}",
             f"{self.ms_per_text:.2f}",
         )
+
+    def interval_cells(self) -> tuple[str, str]:
+        """The accuracy's interval, and the difference with its interval, in percent."""
+        interval = f"{100 * self.interval.low:.1f} - {100 * self.interval.high:.1f}"
+        if self.difference_interval is None:
+            return interval, "-"
+        low, high, _ = self.difference_interval
+        return interval, f"{100 * self.difference:+.1f} ({100 * low:+.1f}, {100 * high:+.1f})"
 
 
 def summarize_study(records: Sequence[Mapping[str, Any]]) -> list[StudyRow]:
@@ -108,7 +111,8 @@ def _summarize(train: str, evaluation: str, group: Sequence[Mapping[str, Any]]) 
     if any(record["n_test"] != n_test for record in group):
         raise ValueError(f"Argument `records` has different numbers of texts for {train!r} evaluated {evaluation!r}.")
     accuracies = [record["accuracy"] for record in group]
-    differences = [record["accuracy"] - record["exact_accuracy"] for record in group]
+    differences = [(record["gained"] - record["lost"]) / n_test for record in group]
+    lost, gained = ([record[side] for record in group] for side in ("lost", "gained"))
     is_exact = first["noise"] == "none" and first["shots"] is None
     steps = [record["ms_per_step"] for record in group if record["ms_per_step"] is not None]
     return StudyRow(
@@ -123,9 +127,7 @@ def _summarize(train: str, evaluation: str, group: Sequence[Mapping[str, Any]]) 
         interval=accuracy_interval(accuracies, n_test),
         exact_accuracy=fmean(record["exact_accuracy"] for record in group),
         difference=fmean(differences),
-        difference_interval=None
-        if is_exact
-        else difference_interval(differences, first["lost"], first["gained"], n_test),
+        difference_interval=None if is_exact else difference_interval(lost, gained, n_test),
         ms_per_step=median(steps) if steps else None,
         ms_per_text=median(1e3 * record["seconds"] / n_test for record in group),
     )
@@ -136,7 +138,10 @@ def describe_study(rows: Sequence[StudyRow]) -> str:
     first = rows[0]
     texts = f"Accuracy on {first.n_test} test texts{' per seed' if first.n_seeds > 1 else ''}"
     if first.n_seeds > 1:
-        intervals = f"Student's t over {first.n_seeds} seeds, of the mean and of the mean paired difference"
+        intervals = (
+            f"Student's t over {first.n_seeds} seeds, of the mean and of the mean paired difference (over the texts of "
+            "all seeds where all seeds give the same number)"
+        )
     else:
         intervals = "over the texts: Wilson's for the accuracy, Bonett and Price's for the paired difference"
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,6 +23,12 @@ class HeadCircuits(nn.Module):
     circuit: Circuit
     circuit_weights: nn.Parameter
     encoder: QuantumEncoders | ClassicalEncoder
+    _ansatz: tuple[Circuit, Circuit] | None
+
+    @property
+    def ansatz(self) -> tuple[Circuit, Circuit] | None:
+        """The user's PQC1 and PQC2, or None for the paper's layers."""
+        return self._ansatz
 
     def check_built(self) -> None:
         """Raise ValueError if the width of the embedding is not known yet."""
@@ -58,6 +64,6 @@ class HeadCircuits(nn.Module):
         """The second module as OpenQASM 3 text; see `bound_circuit`."""
         return self.bound_circuit(latent).to_qasm3()
 
-    def draw(self, max_width: int = 100) -> str:
-        """The second module as text."""
-        return self.circuit.draw(max_width=max_width)
+    def draw(self, output: str = "text", *, max_width: int = 100) -> Any:
+        """The second module as text, as a matplotlib figure or for a notebook; see `Circuit.draw`."""
+        return self.circuit.draw(output, max_width=max_width)

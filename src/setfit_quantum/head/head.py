@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,8 +15,8 @@ from torch import Tensor, nn
 
 from setfit_quantum.backends import Backend
 from setfit_quantum.circuit import Circuit
-from setfit_quantum.circuit.ansatz import build_reuploading
-from setfit_quantum.config import PRESETS, QuantumHeadConfig
+from setfit_quantum.config import CUSTOM_BACKEND, PRESETS, QuantumHeadConfig
+from setfit_quantum.head.ansatz import build_second_module, read_ansatz, write_ansatz
 from setfit_quantum.head.circuits import HeadCircuits
 from setfit_quantum.head.encoders import (
     ClassicalEncoder,
@@ -24,9 +26,14 @@ from setfit_quantum.head.encoders import (
     initialize_linear,
 )
 from setfit_quantum.head.loss import CheckedLoss
-from setfit_quantum.head.settings import HeadSettings, as_noise_model
+from setfit_quantum.head.settings import HeadSettings, as_noise_model, backend_name
 from setfit_quantum.measurement import measure
 from setfit_quantum.noise import NoiseModel
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo
+
+logger = logging.getLogger(__name__)
 
 _MAX_AMPLITUDES = 2**24
 """Amplitudes simulated at once at inference (64 MiB in float32); training runs the user's batch as it is."""
@@ -41,9 +48,11 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
     Args:
         in_features: Width of the embedding; None: taken from the body or from the first batch.
         out_features: Number of classes or labels; None: 2 until labels are seen, then theirs.
+        ansatz: Your own `(PQC1, PQC2)` as two `Circuit`s without features, each with weights numbered from 0; all
+            re-uploads share PQC1's. They stand in place of `reupload_layers`, `n_layers` and `connectivity`.
         noise: A `NoiseModel`, the name of one of its presets, its dictionary, or None.
         backend: Name of a backend, or a `Backend` instance. `"auto"`: `"numba"` for float32 on the CPU,
-            `"torch"` otherwise.
+            `"torch"` otherwise and for gates that `"numba"` does not run.
         device: Where the parameters live.
 
     Raises:
@@ -76,6 +85,7 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
         reupload_layers: int = 1,
         n_layers: int = 2,
         connectivity: int = 1,
+        ansatz: Sequence[Circuit | str] | None = None,
         n_readout: int | None = None,
         final_linear: bool = True,
         one_logit: bool = False,
@@ -96,7 +106,11 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
         super().__init__()
         self._out_features_given = out_features is not None
         self._noise = as_noise_model(noise)
+        if isinstance(backend, str) and backend.startswith(CUSTOM_BACKEND):
+            logger.warning("The head ran on %r, which cannot be loaded; it uses 'auto' until you assign one.", backend)
+            backend = "auto"
         self._backend: Backend | None = None if isinstance(backend, str) else backend
+        self._ansatz = read_ansatz(ansatz, n_qubits)
         self.config = QuantumHeadConfig(
             in_features=in_features,
             out_features=(1 if multitarget else 2) if out_features is None else out_features,
@@ -113,6 +127,7 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
             reupload_layers=reupload_layers,
             n_layers=n_layers,
             connectivity=connectivity,
+            ansatz=write_ansatz(self._ansatz),
             n_readout=n_readout,
             final_linear=final_linear,
             one_logit=one_logit,
@@ -123,7 +138,7 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
             shared_trajectories=shared_trajectories,
             share_trajectories_among_shots=share_trajectories_among_shots,
             renormalise=renormalise,
-            backend=backend if isinstance(backend, str) else backend.name,
+            backend=backend_name(backend),
             multitarget=multitarget,
             temperature=temperature,
             initialization=initialization,
@@ -132,7 +147,8 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
         # Without a seed, torch.manual_seed still decides.
         self._init_seed = int(torch.randint(2**31, ())) if seed is None else seed
         self._rng = np.random.default_rng([self._init_seed, 1])
-        self.circuit: Circuit = build_reuploading(n_qubits, n_reuploads, reupload_layers, n_layers, connectivity)
+        self.circuit: Circuit = build_second_module(self.config, self._ansatz)
+        self._check_gates(backend)
         self.encoder = (QuantumEncoders if encoder == "quantum" else ClassicalEncoder)(self.config, self._init_seed)
         self.circuit_weights = nn.Parameter(torch.empty(self.circuit.num_parameters))
         initialize_angles(self.circuit_weights, initialization, component_generator(self._init_seed, 1))
@@ -236,6 +252,8 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
         expectations = self.expectations(embeddings)
         logits = self.to_logits(expectations)
         temperature = self.config.temperature if temperature is None else temperature
+        if temperature <= 0:
+            raise ValueError(f"Argument `temperature` must be greater than 0, but got {temperature!r}.")
         if temperature != 1.0:
             logits = logits / temperature
         probs = torch.sigmoid(logits) if self.multitarget else torch.softmax(logits, dim=-1)
@@ -261,11 +279,6 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
         """Binary cross-entropy on logits with `multitarget`, else cross-entropy; labels are range-checked."""
         return CheckedLoss(self.out_features, self.multitarget)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters live."""
-        return self.circuit_weights.device
-
     def latents(self, x: Tensor) -> Tensor:
         """Latent angles in radians that the first module makes of embeddings `x`, shape (batch, n_qubits)."""
         embeddings = self._check_embeddings(x)
@@ -275,16 +288,22 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
     def expectations(self, x: Tensor) -> Tensor:
         """Measured Pauli-Z expectations of the second module, shape (batch, n_measured), under noise and shots.
 
-        In evaluation mode a head with a seed draws the same shots and noise in every call.
+        In evaluation mode a head with a seed draws its shots and noise from the seed and from `x`: the same call gives
+        the same numbers, other texts (or other batches) get independent ones.
         """
         embeddings = self._check_embeddings(x)
-        fresh = not self.training and self.config.seed is not None
-        rng = np.random.default_rng([self._init_seed, 2]) if fresh else self._rng
+        rng = self._rng if self.training or self.config.seed is None else self._repeatable_rng(embeddings)
         if torch.is_grad_enabled():
             return self._measure(self.latents(embeddings), rng)
         rows = max(1, _MAX_AMPLITUDES >> self._widest_register())
         chunks = [self._measure(self.latents(chunk), rng) for chunk in torch.split(embeddings, rows)]
         return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+
+    def _repeatable_rng(self, embeddings: Tensor) -> np.random.Generator:
+        if self._noise is None and self.config.shots is None:
+            return self._rng  # nothing is drawn
+        content = hashlib.blake2b(embeddings.detach().cpu().numpy().tobytes(), digest_size=8).digest()
+        return np.random.default_rng([self._init_seed, 2, int.from_bytes(content, "big")])
 
     def _measure(self, latents: Tensor, rng: np.random.Generator) -> Tensor:
         return measure(
@@ -342,6 +361,24 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
         from setfit_quantum.serialization import save_head
 
         save_head(self, save_directory, **kwargs)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> CommitInfo:
+        """Push the head alone to the Hub as one commit, with a card; transient errors are tried again.
+
+        Args:
+            repo_id: `"name"` or `"namespace/name"`; made where it does not exist.
+            **options: `commit_message`, `commit_description`, `private`, `token`, `branch`, `create_pr` (see
+                `SetFitModel.push_to_hub`).
+
+        Returns:
+            Address of the commit: a text with the attributes `oid`, `repo_url` and `pr_url`.
+
+        Raises:
+            PushError: The Hub refused or could not be reached; the message says how to go on.
+        """
+        from setfit_quantum.hub import PushOptions, push_head
+
+        return push_head(self, repo_id, PushOptions(**options)).info
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> SetFitQuantumHead:

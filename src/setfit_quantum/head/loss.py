@@ -29,6 +29,8 @@ class CheckedLoss(nn.Module):
             labels = labels.to(logits.dtype)
         elif labels.ndim != 1:
             raise ValueError(f"Argument `labels` must have shape (batch,), but got {tuple(labels.shape)}.")
+        elif labels.numel() and int(labels.min()) < 0:
+            raise ValueError(f"Argument `labels` must be at least 0, but got {int(labels.min())}.")
         elif labels.numel() and int(labels.max()) >= self._out_features:
             raise ValueError(
                 f"Argument `labels` must be below out_features = {self._out_features}, but got {int(labels.max())}; "

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from setfit_quantum.backends import Backend, get_backend
-from setfit_quantum.config import QuantumHeadConfig
+from setfit_quantum.backends import Backend, get_backend, get_backend_class
+from setfit_quantum.circuit import Circuit
+from setfit_quantum.config import BACKENDS, CUSTOM_BACKEND, QuantumHeadConfig
 from setfit_quantum.noise import NoiseModel
 
 
@@ -18,6 +19,7 @@ class HeadSettings(nn.Module):
     """Reading and changing `config`, the noise model, the backend and the random state."""
 
     config: QuantumHeadConfig
+    circuit: Circuit
     circuit_weights: nn.Parameter
     _noise: NoiseModel | None
     _backend: Backend | None
@@ -95,30 +97,75 @@ class HeadSettings(nn.Module):
     def n_trajectories(self, value: int | None) -> None:
         self.config = self.config.with_changes(n_trajectories=value)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        settable = isinstance(getattr(type(self), name, None), property)
+        if not settable and name in QuantumHeadConfig.__dataclass_fields__ and name not in ("encoder", "ansatz"):
+            raise AttributeError(
+                f"The head's `{name}` cannot be changed; those that can are noise, shots, sampler, n_trajectories, "
+                "shared_trajectories, share_trajectories_among_shots, renormalise, backend and temperature."
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def shared_trajectories(self) -> bool:
+        """Whether one draw of gate errors serves the whole batch."""
+        return self.config.shared_trajectories
+
+    @shared_trajectories.setter
+    def shared_trajectories(self, value: bool) -> None:
+        self.config = self.config.with_changes(shared_trajectories=value)
+
+    @property
+    def share_trajectories_among_shots(self) -> bool:
+        """Whether the shots of a sample are spread over a few trajectories."""
+        return self.config.share_trajectories_among_shots
+
+    @share_trajectories_among_shots.setter
+    def share_trajectories_among_shots(self, value: bool) -> None:
+        self.config = self.config.with_changes(share_trajectories_among_shots=value)
+
+    @property
+    def renormalise(self) -> bool:
+        """Whether `sampler="paper"` scales its rectified probabilities to add up to 1."""
+        return self.config.renormalise
+
+    @renormalise.setter
+    def renormalise(self, value: bool) -> None:
+        self.config = self.config.with_changes(renormalise=value)
+
     @property
     def backend(self) -> Backend:
         """The backend that runs the second module; assign a name or an instance."""
         if self._backend is not None:
             return self._backend
-        return get_backend(self._default_simulator() if self.config.backend == "auto" else self.config.backend)
+        return self._simulator(self.circuit) if self.config.backend == "auto" else get_backend(self.config.backend)
 
     @backend.setter
     def backend(self, value: str | Backend) -> None:
-        name = value if isinstance(value, str) else value.name
         if isinstance(value, str) and value != "auto":
             get_backend(value)
-        self.config = self.config.with_changes(backend=name)
+        self._check_gates(value)
+        self.config = self.config.with_changes(backend=backend_name(value))
         self._backend = None if isinstance(value, str) else value
 
-    def _default_simulator(self) -> str:
-        on_cpu = self.device.type == "cpu"
-        return "numba" if on_cpu and self.circuit_weights.dtype == torch.float32 else "torch"
+    def _check_gates(self, backend: str | Backend) -> None:
+        """Refuse a backend that does not run the user's gates, before anything is trained."""
+        if self.config.ansatz is not None and backend != "auto":
+            (get_backend_class(backend) if isinstance(backend, str) else backend).check_circuit(self.circuit)
+
+    def _simulator(self, circuit: Circuit | None) -> Backend:
+        """The fast engine where it runs the circuit (None: gates that every backend has), else the reference."""
+        if self.device.type == "cpu" and self.circuit_weights.dtype == torch.float32:
+            fast = get_backend("numba")
+            if circuit is None or circuit.gate_names <= fast.capabilities.gates:
+                return fast
+        return get_backend("torch")
 
     @property
     def _encoder_backend(self) -> Backend:
         # Encoders are classical preprocessing: a device never runs them.
-        backend = self.backend
-        return get_backend(self._default_simulator()) if backend.capabilities.hardware_shots else backend
+        chosen = self.config.backend != "auto" and not self.backend.capabilities.hardware_shots
+        return self.backend if chosen else self._simulator(None)
 
     def rng_state(self) -> dict[str, Any]:
         """State of the generator that draws shots and noise in training (JSON-ready)."""
@@ -138,3 +185,16 @@ def as_noise_model(noise: NoiseModel | str | Mapping[str, Any] | None) -> NoiseM
     if isinstance(noise, Mapping):
         return NoiseModel.from_dict(noise)
     raise TypeError(f"Argument `noise` must be a NoiseModel, a preset's name, a mapping or None, but got {noise!r}.")
+
+
+def backend_name(backend: str | Backend) -> str:
+    """What the configuration records for a backend: its name, marked where it is none of ours.
+
+    Raises:
+        TypeError: Neither a name nor a `Backend`.
+    """
+    if isinstance(backend, str):
+        return backend
+    if not isinstance(backend, Backend):
+        raise TypeError(f"Argument `backend` must be a name or a Backend, but got {backend!r}.")
+    return backend.name if backend.name in BACKENDS else CUSTOM_BACKEND + backend.name

@@ -79,7 +79,8 @@ def measure(
         n_trajectories: Noise trajectories per sample. Sampled bitstrings with fresh errors in every shot need none,
             so there it has no effect.
         training: Whether gradients are to flow; refuses `"multinomial"`.
-        rng: The only source of randomness. Results do not depend on threads, nor on how rows are divided into calls.
+        rng: The only source of randomness. Results do not depend on threads; sampled bitstrings do not depend on how
+            rows are divided into calls either.
         shared_trajectories: Draw errors once for the whole batch, as the paper's published code does.
         share_trajectories_among_shots: With sampled bitstrings, spread the shots over `n_trajectories` trajectories
             instead of drawing fresh errors for each shot. Faster, but the variance of an expectation is then

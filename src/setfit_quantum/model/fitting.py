@@ -84,7 +84,8 @@ def fit_module_head(
     eval_texts, eval_labels = (None, None)
     if validation is not None:
         eval_texts, eval_labels = validation
-        eval_texts = _check_pairs(model, "validation texts", eval_texts, "validation labels", eval_labels)
+        names_of = ("validation texts", "validation labels")
+        eval_texts = _check_pairs(model, names_of[0], eval_texts, names_of[1], eval_labels, allow_gaps=True)
     names = None if model.labels is None else list(model.labels)
     model.model_head.to(model.device)
     with preserved(model.model_body), limited_length(model.model_body, max_length):
@@ -118,7 +119,9 @@ def fit_module_head(
     return result
 
 
-def _check_pairs(model: SetFitModel, texts_name: str, texts: Any, labels_name: str, labels: Any) -> list[Any]:
+def _check_pairs(
+    model: SetFitModel, texts_name: str, texts: Any, labels_name: str, labels: Any, *, allow_gaps: bool = False
+) -> list[Any]:
     """Check texts and labels before anything is encoded, which can take long."""
     values = check_texts(texts_name, texts)
     head = model.model_head
@@ -128,6 +131,7 @@ def _check_pairs(model: SetFitModel, texts_name: str, texts: Any, labels_name: s
         label_names=model.labels,
         multitarget=multitarget,
         n_classes=None if multitarget else getattr(head, "out_features", None),
+        allow_gaps=allow_gaps,
         argument=labels_name,
     )
     if len(values) != len(encoded.targets):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from setfit_quantum.card import CardFacts, read_facts
 from setfit_quantum.model.body import embedding_width, load_body
 from setfit_quantum.model.heads import HeadSpec, build_head, fit_to_body
 from setfit_quantum.serialization.atomic import recover
 from setfit_quantum.serialization.dense_head_files import read_dense_head
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.head_files import read_head_files
+from setfit_quantum.serialization.hub_errors import HubError
 from setfit_quantum.serialization.layout import (
     DENSE_HEAD_CONFIG,
     HEAD_CONFIG,
@@ -28,7 +31,14 @@ from setfit_quantum.serialization.layout import (
 from setfit_quantum.serialization.manifest import verify_files
 from setfit_quantum.serialization.setfit_config import SetFitConfig, read_setfit_config
 from setfit_quantum.serialization.sklearn_files import read_pickled_head, read_sklearn_head
-from setfit_quantum.serialization.sources import HubOptions, fetch_file, fetch_snapshot, find_local_folder
+from setfit_quantum.serialization.sources import (
+    HubOptions,
+    fetch_file,
+    fetch_snapshot,
+    find_local_folder,
+    pin_commit,
+    verify_download,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +64,8 @@ class LoadedParts:
     config: SetFitConfig
     base_model: str | None
     """The body's id on the Hub, where it was loaded from there as a body."""
+    facts: CardFacts
+    """What the saved model's card says."""
 
 
 def load_parts(
@@ -74,13 +86,17 @@ def load_parts(
     Raises:
         ModelFileError: A file is missing, damaged or not understood, or a pickled head is not allowed.
         FileNotFoundError: There is no such folder.
+        HubError: The Hub refused, or it could not be asked and the cache does not hold the model.
     """
-    folder, body_source = _locate(source, options)
+    wants_new = head is not None or use_differentiable_head or bool(head_params)
+    folder, body_source, options = _locate(source, options, head_needed=not wants_new)
     config = SetFitConfig() if folder is None else read_setfit_config(folder)
     config = _override(config, labels, normalize_embeddings, multi_target_strategy)
-    wants_new = head is not None or use_differentiable_head or bool(head_params)
     # The head is small: what is wrong with it is told before the body is loaded.
     saved = None if folder is None or wants_new else _read_saved_head(folder, options)
+    facts = CardFacts() if folder is None else read_facts(folder)
+    if saved is None:  # another head: only what concerns the body still holds
+        facts = CardFacts(base_model=facts.base_model)
     body = load_body(body_source, options.hub, device=options.device, trust_remote_code=options.trust_remote_code)
     width = embedding_width(body)
     built = saved
@@ -96,7 +112,7 @@ def load_parts(
     if isinstance(built, nn.Module):
         built.to(body.device)
     of_the_hub = folder is None
-    return LoadedParts(body, built, config, complete_id(body_source) if of_the_hub else None)
+    return LoadedParts(body, built, config, complete_id(body_source) if of_the_hub else None, facts)
 
 
 def complete_id(name: str) -> str:
@@ -104,36 +120,48 @@ def complete_id(name: str) -> str:
     return name if "/" in name else f"sentence-transformers/{name}"
 
 
-def _locate(source: str | Path, options: LoadOptions) -> tuple[Path | None, str]:
-    """The folder with SetFit's files (None where there are none), and where to load the body from."""
+def _locate(source: str | Path, options: LoadOptions, *, head_needed: bool) -> tuple[Path | None, str, LoadOptions]:
+    """The folder with SetFit's files (None where there are none), where to load the body from, and how."""
     folder = find_local_folder(source)
     if folder is not None:
         recover(folder)
-        ours = (folder / MANIFEST).is_file() or (folder / HEAD_CONFIG).is_file()
+        ours = os.path.lexists(folder / MANIFEST) or os.path.lexists(folder / HEAD_CONFIG)
         if ours and options.verify:
             verify_files(folder)
-        return folder, str(folder)
+        return folder, str(folder), options
     repo_id = str(source)
-    if any(fetch_file(repo_id, name, options.hub) for name in (MANIFEST, HEAD_CONFIG)):
-        folder = fetch_snapshot(repo_id, options.hub)
-        if options.verify:
-            verify_files(folder)
-        return folder, str(folder)
-    # A repository of plain SetFit, or a body alone: sentence-transformers fetches just what the body needs.
-    paths = [fetch_file(repo_id, name, options.hub) for name in (SETFIT_CONFIG, PICKLED_HEAD)]
-    found = next((path for path in paths if path is not None), None)
-    return (None if found is None else found.parent), repo_id
+    try:
+        mark = fetch_file(repo_id, MANIFEST, options.hub) or fetch_file(repo_id, HEAD_CONFIG, options.hub)
+        if mark is not None:
+            folder = fetch_snapshot(repo_id, pin_commit(options.hub, mark.parent))
+            if options.verify and (folder / MANIFEST).is_file():
+                verify_download(folder, repo_id, options.hub)
+            elif options.verify:
+                verify_files(folder)
+            return folder, str(folder), options
+        # A repository of plain SetFit, or a body alone: sentence-transformers fetches just what the body needs.
+        for name in (SETFIT_CONFIG, PICKLED_HEAD):
+            path = fetch_file(repo_id, name, options.hub)
+            if path is not None:
+                folder = path.parent
+                options = replace(options, hub=pin_commit(options.hub, folder))
+    except HubError:
+        if head_needed or not options.hub.local_files_only:
+            raise
+        return None, repo_id, options  # the cache holds a body; its head, if there is one, is not wanted
+    return folder, repo_id, options
 
 
 def _read_saved_head(folder: Path, options: LoadOptions) -> Any:
-    if (folder / HEAD_CONFIG).is_file():
+    # A link that leads nowhere counts as there: to pass over it would give another head without a word.
+    if os.path.lexists(folder / HEAD_CONFIG):
         return read_head_files(folder, verify=False)  # verified with all other files
-    if (folder / SKLEARN_HEAD).is_file():
+    if os.path.lexists(folder / SKLEARN_HEAD):
         return read_sklearn_head(folder / SKLEARN_HEAD, options.trusted)
-    if (folder / DENSE_HEAD_CONFIG).is_file():
+    if os.path.lexists(folder / DENSE_HEAD_CONFIG):
         return read_dense_head(folder)
     path = folder / PICKLED_HEAD
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     if not options.allow_pickle:
         raise ModelFileError(

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from setfit_quantum.card import write_facts
+from setfit_quantum.card.picture import draw_circuit
 from setfit_quantum.head import SetFitQuantumHead
 from setfit_quantum.model.body import embedding_width
+from setfit_quantum.model.describing import gather_facts
 from setfit_quantum.model.heads import fit_to_body
 from setfit_quantum.serialization.atomic import staged_save
 from setfit_quantum.serialization.dense_head_files import write_dense_head
 from setfit_quantum.serialization.head_files import write_head_files
-from setfit_quantum.serialization.layout import CARD, SKLEARN_HEAD
+from setfit_quantum.serialization.layout import CARD, CIRCUIT_PICTURE, SKLEARN_HEAD
 from setfit_quantum.serialization.setfit_config import SetFitConfig, write_setfit_config
 from setfit_quantum.serialization.sklearn_files import write_sklearn_head
 from setfit_quantum.vanilla import import_setfit
 
-if TYPE_CHECKING:
-    from setfit_quantum.model.setfit_model import SetFitModel
 
-
-def save_model(model: SetFitModel, folder: Path) -> None:
-    """Write a model into a folder, atomically.
+def save_model(model: Any, folder: Path) -> None:
+    """Write a `SetFitModel` into a folder, atomically.
 
     Raises:
         TypeError: A head that cannot be saved without pickle.
@@ -35,10 +35,16 @@ def save_model(model: SetFitModel, folder: Path) -> None:
     check_savable(model.model_head)
     with staged_save(folder) as staging:
         _write_head(model.model_head, staging)
-        config = SetFitConfig(model.labels, model.normalize_embeddings, model.multi_target_strategy)
+        config = SetFitConfig(
+            None if model.labels is None else list(model.labels),
+            model.normalize_embeddings,
+            model.multi_target_strategy,
+        )
         write_setfit_config(staging, config)
         model.model_body.save(str(staging), create_model_card=False)
-        (staging / CARD).write_text(model.generate_model_card(), encoding="utf-8")
+        write_facts(staging, gather_facts(model))
+        picture = CIRCUIT_PICTURE if draw_circuit(model.model_head, staging / CIRCUIT_PICTURE) else None
+        (staging / CARD).write_text(model.generate_model_card(picture), encoding="utf-8")
 
 
 def check_savable(head: Any) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from setfit_quantum.card import render_card
 from setfit_quantum.model.body import check_texts, encode_texts
+from setfit_quantum.model.describing import restore_card_data
+from setfit_quantum.model.files import ModelFiles
 from setfit_quantum.model.fitting import build_arguments, fit_module_head, read_validation
 from setfit_quantum.model.heads import HeadSpec, resolve_strategy
 from setfit_quantum.model.loading import LoadOptions, load_parts
-from setfit_quantum.model.saving import save_model
 from setfit_quantum.serialization.sources import HubOptions
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult
 from setfit_quantum.training.setfit_arguments import head_settings_in
@@ -25,7 +25,7 @@ from setfit_quantum.vanilla import import_setfit
 _PlainSetFitModel: Any = import_setfit().SetFitModel
 
 
-class SetFitModel(_PlainSetFitModel):
+class SetFitModel(ModelFiles, _PlainSetFitModel):
     """A sentence transformer and a head, with SetFit's interface.
 
     Args:
@@ -45,9 +45,6 @@ class SetFitModel(_PlainSetFitModel):
         >>> model.predict(["A joy from start to finish."])  # doctest: +SKIP
         ['positive']
     """
-
-    head_training: HeadTrainingResult | None = None
-    """The outcome of the last training of a module head."""
 
     def __init__(
         self,
@@ -127,6 +124,7 @@ class SetFitModel(_PlainSetFitModel):
         Raises:
             ModelFileError: A file is missing, damaged or not understood, or a pickled head is not allowed.
             FileNotFoundError: There is no such folder.
+            HubError: The Hub refused, or it could not be asked and the cache does not hold the model.
         """
         options = LoadOptions(
             hub=HubOptions(revision, cache_dir, force_download, local_files_only, token),
@@ -147,9 +145,10 @@ class SetFitModel(_PlainSetFitModel):
             head_params=head_params,
         )
         data = import_setfit().SetFitModelCardData() if model_card_data is None else model_card_data
+        restore_card_data(data, parts.facts)
         if data.st_id is None:
             data.st_id = parts.base_model
-        return cls(
+        model = cls(
             model_body=parts.body,
             model_head=parts.head,
             multi_target_strategy=parts.config.multi_target_strategy,
@@ -157,6 +156,8 @@ class SetFitModel(_PlainSetFitModel):
             labels=parts.config.labels,
             model_card_data=data,
         )
+        model.card_facts = parts.facts
+        return model
 
     # ---- training -------------------------------------------------------------------------------------------
 
@@ -230,17 +231,21 @@ class SetFitModel(_PlainSetFitModel):
             "weight_decay": l2_weight,
             "show_progress_bar": show_progress_bar,
         }
+        settings = build_arguments(arguments, values, head_settings_in(fields) | head_arguments)
         self.head_training = fit_module_head(
             self,
             x_train,
             y_train,
-            build_arguments(arguments, values, head_settings_in(fields) | head_arguments),
+            settings,
             validation=validation,
             end_to_end=end_to_end,
             body_learning_rate=body_learning_rate,
             max_length=max_length,
             callbacks=callbacks,
         )
+        body = "trained with the head" if end_to_end else "tuned by setfit.Trainer" if fields else None
+        n_validation = None if validation is None else len(validation[0])
+        self.record_training(settings, self.head_training, n_train=len(x_train), n_validation=n_validation, body=body)
         return self.head_training
 
     # ---- inference ------------------------------------------------------------------------------------------
@@ -293,47 +298,3 @@ class SetFitModel(_PlainSetFitModel):
             use_labels=use_labels,
             show_progress_bar=show_progress_bar,
         )
-
-    # ---- files ----------------------------------------------------------------------------------------------
-
-    def save_pretrained(
-        self,
-        save_directory: str | Path,
-        *,
-        config: None = None,
-        repo_id: str | None = None,
-        push_to_hub: bool = False,
-        model_card_kwargs: None = None,
-        **push_to_hub_kwargs: Any,
-    ) -> str | None:
-        """Save into a folder: a killed save leaves the former version or the new one, never a mixture.
-
-        Args:
-            save_directory: The folder; other files in it are kept.
-            config: Not used; it must be None.
-            repo_id: Id of the repository with `push_to_hub`; None: the folder's name.
-            push_to_hub: Whether to push the model to the Hub afterwards.
-            model_card_kwargs: Not used; it must be None.
-            **push_to_hub_kwargs: Handed on to `push_to_hub`.
-
-        Returns:
-            The address of the commit, with `push_to_hub`.
-        """
-        for name, value in (("config", config), ("model_card_kwargs", model_card_kwargs)):
-            if value is not None:
-                raise ValueError(f"Argument `{name}` must be None: it would be ignored, but got {value!r}.")
-        if push_to_hub_kwargs and not push_to_hub:
-            raise TypeError(f"Arguments {sorted(push_to_hub_kwargs)} need push_to_hub=True.")
-        folder = Path(save_directory)
-        self._save_pretrained(folder)
-        if not push_to_hub:
-            return None
-        url: str = self.push_to_hub(repo_id or folder.resolve().name, **push_to_hub_kwargs)
-        return url
-
-    def _save_pretrained(self, save_directory: Path | str) -> None:
-        save_model(self, Path(save_directory))
-
-    def generate_model_card(self) -> str:
-        """The text of README.md, of the model as it is now."""
-        return render_card(self)

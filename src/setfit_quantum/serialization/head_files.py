@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +13,10 @@ import torch
 from setfit_quantum.config import QuantumHeadConfig
 from setfit_quantum.serialization.atomic import recover, staged_save
 from setfit_quantum.serialization.errors import ModelFileError
-from setfit_quantum.serialization.json_files import read_json, write_json
+from setfit_quantum.serialization.json_files import is_regular_file, read_json, write_json
 from setfit_quantum.serialization.layout import CIRCUIT, HEAD_CONFIG, HEAD_WEIGHTS, MANIFEST
 from setfit_quantum.serialization.manifest import verify_files
-from setfit_quantum.serialization.sources import HubOptions, fetch_files, find_local_folder
+from setfit_quantum.serialization.sources import HubOptions, fetch_files, find_local_folder, verify_download
 from setfit_quantum.serialization.tensor_files import load_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _ARGUMENT = re.compile(r"Argument `(\w+)")
 
 # Far beyond what can be simulated, and far below what would exhaust the memory of whoever opens a hostile file.
-_MAX_GATES = 2**18
+_MAX_GATES = 2**14
 _LIMITS = {
     "in_features": 2**22,
     "out_features": 2**16,
@@ -75,11 +76,14 @@ def load_head(
     Raises:
         ModelFileError: A file is missing, damaged, or not understood; naming the file and the field.
         FileNotFoundError: There is no such folder.
+        HubError: The Hub refused, or it could not be asked and the files are not in the cache.
     """
     folder = find_local_folder(source)
     if folder is None:
         options = HubOptions(revision, cache_dir, force_download, local_files_only, token)
         folder = fetch_files(str(source), (HEAD_CONFIG, HEAD_WEIGHTS), options, optional=(MANIFEST,))
+        if verify and (folder / MANIFEST).is_file():
+            verify_download(folder, str(source), options, (HEAD_CONFIG, HEAD_WEIGHTS))
     else:
         recover(folder)
     return read_head_files(folder, device=device, verify=verify)
@@ -109,7 +113,7 @@ def read_head_files(
     Raises:
         ModelFileError: Naming the file and the field.
     """
-    if verify and (folder / HEAD_CONFIG).exists():
+    if verify and os.path.lexists(folder / HEAD_CONFIG):
         verify_files(folder, (HEAD_CONFIG, HEAD_WEIGHTS))
     path = folder / HEAD_CONFIG
     values = read_json(path, required=("dtype", "head"))
@@ -156,13 +160,20 @@ def _build_head(path: Path, values: Any) -> SetFitQuantumHead:
 def _check_size(path: Path, config: QuantumHeadConfig) -> None:
     """Refuse settings whose circuits or matrices would fill the memory before the weights are even looked at."""
     assert config.in_features is not None
-    gates = config.n_qubits * config.connectivity * (config.n_reuploads * config.reupload_layers + config.n_layers)
+    if config.ansatz is None:
+        gates = config.n_qubits * config.connectivity * (config.n_reuploads * config.reupload_layers + config.n_layers)
+    else:
+        first, second = (part.count(";") for part in config.ansatz)  # a gate has one; nothing is parsed yet
+        gates = config.n_reuploads * (config.n_qubits + first) + second
     if config.encoder == "quantum":
         qubits = config.resolve_encoder_qubits(config.in_features)
-        gates += config.n_encoders * config.encoder_layers * qubits * config.resolve_encoder_connectivity(qubits)
+        gates += config.encoder_layers * qubits * config.resolve_encoder_connectivity(qubits)  # shared by all encoders
     else:
         weights = config.in_features * (config.encoder_hidden_dim or config.n_qubits)
-        if 4 * weights > (path.parent / HEAD_WEIGHTS).stat().st_size:
+        file = path.parent / HEAD_WEIGHTS
+        if not is_regular_file(file):
+            raise ModelFileError(file, "is missing.")
+        if 4 * weights > file.stat().st_size:
             raise ModelFileError(
                 path, f"asks for {weights} weights, more than {HEAD_WEIGHTS} holds.", "head.in_features"
             )

@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 from setfit_quantum import __version__
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.layout import SCHEMA_VERSION
+from setfit_quantum.serialization.migrations import migrate
 
-_MAX_BYTES = 2**24
+_MAX_BYTES = 2**22
 """No settings file comes near this; a larger one is not ours and is not read into memory."""
 
 
@@ -33,7 +34,8 @@ def read_json(path: Path, required: Collection[str], optional: Collection[str] =
         ModelFileError: Naming the file and the field.
     """
     values = read_plain_json(path)
-    _check_header(path, values)
+    version = _take_header(path, values)
+    values = migrate(path, values, version, SCHEMA_VERSION)
     for key in required:
         if key not in values:
             raise ModelFileError(path, "is missing.", key)
@@ -49,15 +51,7 @@ def read_plain_json(path: Path) -> dict[str, Any]:
     Raises:
         ModelFileError: Naming the file.
     """
-    try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise ModelFileError(path, f"has {size} bytes, more than any settings file has.")
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ModelFileError(path, "is missing.") from None
-    except UnicodeDecodeError as error:
-        raise ModelFileError(path, f"is not text in UTF-8 ({error}).") from error
+    text = _read_text(path)
 
     def refuse_constant(constant: str) -> NoReturn:
         raise ModelFileError(path, f"contains {constant}, which is not a JSON value.")
@@ -72,14 +66,41 @@ def read_plain_json(path: Path) -> dict[str, Any]:
 
     try:
         loaded = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=unique)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except ModelFileError:
+        raise
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of more digits than Python reads
         raise ModelFileError(path, f"is not valid JSON, perhaps truncated ({error}).") from error
     if not isinstance(loaded, dict):
         raise ModelFileError(path, f"must hold a JSON object, but holds a {type(loaded).__name__}.")
     return loaded
 
 
-def _check_header(path: Path, values: dict[str, Any]) -> None:
+def _read_text(path: Path) -> str:
+    # Not a pipe or a device: reading one may never end.
+    if not is_regular_file(path):
+        raise ModelFileError(path, "is missing." if not path.is_symlink() else "is a link that leads to no file.")
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise ModelFileError(path, f"has more than {_MAX_BYTES} bytes, which no settings file has.")
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelFileError(path, f"is not text in UTF-8 ({error}).") from error
+    except OSError as error:
+        raise ModelFileError(path, f"cannot be read ({error}).") from error
+
+
+def is_regular_file(path: Path) -> bool:
+    """Whether there is a file that can be read to its end; False also for names that no file can have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _take_header(path: Path, values: dict[str, Any]) -> int:
+    """Take the header out of `values` and return the schema version."""
     version = values.pop("schema_version", None)
     if version is None:
         raise ModelFileError(path, "is missing.", "schema_version")
@@ -95,3 +116,4 @@ def _check_header(path: Path, values: dict[str, Any]) -> None:
         )
     if not isinstance(library, str):
         raise ModelFileError(path, f"must be a text, but is {library!r}.", "library_version")
+    return version

@@ -19,6 +19,15 @@ CIRCUIT: Final = "circuit.qasm"
 CARD: Final = "README.md"
 """The model card."""
 
+CARD_PLACEHOLDER: Final = "PATH_OR_ID"
+"""What a card says in place of the model's id; a push puts the repository's id there."""
+
+CARD_FACTS: Final = "model_card.json"
+"""What the card says beyond the head itself: base model, training, measured figures."""
+
+CIRCUIT_PICTURE: Final = "circuit.png"
+"""The circuit drawn, where matplotlib is installed."""
+
 SKLEARN_HEAD: Final = "model_head.skops"
 """A scikit-learn head."""
 
@@ -41,7 +50,10 @@ REMOVALS: Final = ".removals.json"
 """In the staging folder: the files of the former version that the new one does not have."""
 
 HEAD_FILES: Final = frozenset(
-    {HEAD_CONFIG, HEAD_WEIGHTS, CIRCUIT, SKLEARN_HEAD, DENSE_HEAD_CONFIG, DENSE_HEAD_WEIGHTS, PICKLED_HEAD}
+    {
+        *(HEAD_CONFIG, HEAD_WEIGHTS, CIRCUIT, CIRCUIT_PICTURE, SKLEARN_HEAD),
+        *(DENSE_HEAD_CONFIG, DENSE_HEAD_WEIGHTS, PICKLED_HEAD),
+    }
 )
 """Files of which a model has only those of its present head."""
 

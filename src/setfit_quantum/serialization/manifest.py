@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from setfit_quantum.serialization.errors import ModelFileError
-from setfit_quantum.serialization.json_files import read_json, write_json
-from setfit_quantum.serialization.layout import EDITABLE_FILES, MANIFEST
+from setfit_quantum.serialization.json_files import is_regular_file, read_json, write_json
+from setfit_quantum.serialization.layout import EDITABLE_FILES, HEAD_FILES, MANIFEST
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,19 @@ def verify_files(folder: Path, names: Collection[str] | None = None) -> None:
         names: The files to check; None: all of the manifest.
 
     Raises:
-        ModelFileError: The manifest is missing, or a file is missing, not listed, of another size or content.
+        ModelFileError: The manifest is missing, or a file is missing, not listed, of another size or content; or,
+            where all are checked, there is a head that is not listed.
     """
     path = folder / MANIFEST
-    if not path.is_file():
+    if not is_regular_file(path):
         raise ModelFileError(
             path,
             "is missing: the save was not finished, or the folder was not copied as a whole. "
             "Pass verify=False to load the files unchecked.",
         )
     entries = read_manifest(path)
+    if names is None:
+        _check_unlisted(folder, entries)
     for name in entries if names is None else names:
         if name in EDITABLE_FILES:
             continue
@@ -78,13 +81,49 @@ def verify_files(folder: Path, names: Collection[str] | None = None) -> None:
         _verify_file(folder / name, entries[name])
 
 
+def _check_unlisted(folder: Path, entries: Collection[str]) -> None:
+    """Refuse a head that is not of this version: which head of two belongs to the body nobody could tell."""
+    for name in sorted(HEAD_FILES - set(entries)):
+        if os.path.lexists(folder / name):
+            raise ModelFileError(
+                folder / name,
+                "is not listed in the manifest: something else than setfit-quantum wrote it into this folder. "
+                "Remove it, or remove the manifest and the head that you do not want.",
+            )
+
+
+def find_damaged(folder: Path, names: Collection[str] | None = None) -> list[str]:
+    """Names of files that `verify_files` would refuse; the manifest alone where it is missing or cannot be read."""
+    try:
+        entries = read_manifest(folder / MANIFEST)
+    except ModelFileError:
+        return [MANIFEST]
+    return [
+        name for name in (entries if names is None else names) if name in entries and _is_damaged(folder, name, entries)
+    ]
+
+
+def _is_damaged(folder: Path, name: str, entries: Mapping[str, FileEntry]) -> bool:
+    if name in EDITABLE_FILES:
+        return False
+    try:
+        _verify_file(folder / name, entries[name])
+    except ModelFileError:
+        return True
+    return False
+
+
 def _verify_file(path: Path, expected: FileEntry) -> None:
-    if not path.is_file():
+    if not is_regular_file(path):
         raise ModelFileError(path, "is missing, though the manifest lists it.")
-    size = path.stat().st_size
-    if size != expected.size:
-        raise ModelFileError(path, f"has {size} bytes instead of {expected.size}: it is truncated or was changed.")
-    if measure_file(path) != expected:
+    try:
+        size = path.stat().st_size
+        if size != expected.size:
+            raise ModelFileError(path, f"has {size} bytes instead of {expected.size}: it is truncated or was changed.")
+        same = measure_file(path) == expected
+    except OSError as error:
+        raise ModelFileError(path, f"cannot be read ({error}).") from error
+    if not same:
         raise ModelFileError(
             path,
             "does not have the SHA-256 of the manifest: it was changed after saving, or is damaged. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def read_setfit_config(folder: Path) -> SetFitConfig:
         ModelFileError: Naming the file and the field.
     """
     path = folder / SETFIT_CONFIG
-    if not path.is_file():
+    if not os.path.lexists(path):
         return SetFitConfig()
     values = read_plain_json(path)
     for key, value in values.items():

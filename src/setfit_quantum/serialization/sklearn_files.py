@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from setfit_quantum.serialization.errors import ModelFileError
+from setfit_quantum.serialization.json_files import is_regular_file
+
+_FREE_BYTES, _MAX_RATIO = 2**24, 20
 
 
 def write_sklearn_head(path: Path, head: Any) -> None:
@@ -30,7 +34,10 @@ def read_sklearn_head(path: Path, trusted: Sequence[str] = ()) -> Any:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
+    if not is_regular_file(path):
+        raise ModelFileError(path, "is missing.")
     try:
+        _check_archive(path)
         untrusted = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
         if untrusted:
             raise ModelFileError(
@@ -40,14 +47,20 @@ def read_sklearn_head(path: Path, trusted: Sequence[str] = ()) -> Any:
         return skops.io.load(path, trusted=list(trusted))
     except ModelFileError:
         raise
-    except FileNotFoundError:
-        raise ModelFileError(path, "is missing.") from None
     # skops raises whatever its node readers stumble over; each means that the file is not what it should be.
     except (
         zipfile.BadZipFile, UntrustedTypesFoundException, ValueError, KeyError, TypeError, AttributeError, EOFError,
-        OSError, ImportError, IndexError, NotImplementedError,
+        OSError, ImportError, IndexError, NotImplementedError, MemoryError, RecursionError, zlib.error, RuntimeError,
     ) as error:  # fmt: skip
         raise ModelFileError(path, f"is not a whole skops file ({type(error).__name__}: {error}).") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse a small archive that unpacks to a huge one."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > _FREE_BYTES + _MAX_RATIO * path.stat().st_size:
+        raise ModelFileError(path, f"unpacks to {size} bytes, far more than an estimator's file of its size does.")
 
 
 def read_pickled_head(path: Path) -> Any:

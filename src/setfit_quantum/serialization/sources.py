@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from setfit_quantum.serialization.errors import ModelFileError
+from setfit_quantum.serialization.hub_errors import HubError, explained, is_connection_error
+from setfit_quantum.serialization.manifest import find_damaged, verify_files
 
+logger = logging.getLogger(__name__)
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 OTHER_FORMATS = ("*.onnx", "onnx/*", "openvino/*", "*.h5", "*.ot", "*.msgpack", "*.tflite", "*.gguf", "coreml/*")
@@ -59,39 +65,117 @@ def find_local_folder(source: str | Path) -> Path | None:
 
 
 def fetch_file(repo_id: str, name: str, options: HubOptions) -> Path | None:
-    """Download one file; None where the repository has no such file, or where it is not cached and we are offline."""
+    """Download one file; None where the repository has no such file.
+
+    Raises:
+        HubError: The Hub refused, or it could not be asked and the cache does not know of the file.
+    """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
-        return Path(hf_hub_download(repo_id, name, **options.to_kwargs()))
-    except EntryNotFoundError:
-        return None
-    except RepositoryNotFoundError:
-        if "/" in repo_id:
-            raise
-        return None  # a short name that only sentence-transformers knows how to complete
+        with explained(repo_id):
+            try:
+                return _or_from_cache(lambda **kwargs: Path(hf_hub_download(repo_id, name, **kwargs)), repo_id, options)
+            except LocalEntryNotFoundError:
+                if _is_known_absent(repo_id, name, options):
+                    return None
+                raise
+            except EntryNotFoundError:
+                return None
+    except HubError as error:
+        if isinstance(error.__cause__, RepositoryNotFoundError) and "/" not in repo_id:
+            return None  # a short name that only sentence-transformers knows how to complete
+        raise
+
+
+def _is_known_absent(repo_id: str, name: str, options: HubOptions) -> bool:
+    """Whether the cache remembers that the repository has no such file."""
+    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
+
+    found = try_to_load_from_cache(repo_id, name, cache_dir=options.cache_dir, revision=options.revision)
+    return found is _CACHED_NO_EXIST
 
 
 def fetch_files(repo_id: str, names: Collection[str], options: HubOptions, optional: Collection[str] = ()) -> Path:
-    """Download files into the cache and return the folder that holds them.
+    """Download files of one commit into the cache and return the folder that holds them.
 
     Raises:
-        ModelFileError: The repository lacks one of `names`, or it is not cached and we are offline.
+        ModelFileError: The repository lacks one of `names`.
+        HubError: The Hub refused, or it could not be asked and a file is not in the cache.
     """
     folder = None
     for name in (*names, *optional):
         path = fetch_file(repo_id, name, options)
         if path is not None:
             folder = path.parent
+            options = pin_commit(options, folder)
         elif name in names:
-            raise ModelFileError(f"{repo_id}/{name}", "is not in that repository, or not in the cache while offline.")
+            raise ModelFileError(f"{repo_id}/{name}", "is not in that repository.")
     assert folder is not None
     return folder
 
 
 def fetch_snapshot(repo_id: str, options: HubOptions) -> Path:
-    """Download a whole repository (formats never read here excepted) and return its folder."""
+    """Download a whole repository (formats never read here excepted) and return its folder.
+
+    Raises:
+        HubError: The Hub refused, or it could not be asked and the cache does not hold the repository.
+    """
     from huggingface_hub import snapshot_download
 
-    return Path(snapshot_download(repo_id, ignore_patterns=list(OTHER_FORMATS), **options.to_kwargs()))
+    ignored = list(OTHER_FORMATS)
+    with explained(repo_id):
+        return _or_from_cache(
+            lambda **kwargs: Path(snapshot_download(repo_id, ignore_patterns=ignored, **kwargs)), repo_id, options
+        )
+
+
+def _or_from_cache(download: Callable[..., Path], repo_id: str, options: HubOptions) -> Path:
+    """Run `download`; where the connection breaks, take what the cache has.
+
+    The client itself does so only where no connection can be made at all.
+    """
+    try:
+        return download(**options.to_kwargs())
+    except Exception as error:
+        if options.local_files_only or options.force_download or not is_connection_error(error):
+            raise
+        logger.warning("%s: the connection to the Hub broke (%s); trying the cache.", repo_id, type(error).__name__)
+        try:
+            return download(**(options.to_kwargs() | {"local_files_only": True}))
+        except OSError:
+            raise error from None
+
+
+def pin_commit(options: HubOptions, folder: Path) -> HubOptions:
+    """The same options for the commit that `folder`, in the cache, holds.
+
+    Between two requests somebody may push: without this the second file could be of another version.
+    """
+    return replace(options, revision=folder.name) if _COMMIT.fullmatch(folder.name) else options
+
+
+def verify_download(folder: Path, repo_id: str, options: HubOptions, names: Collection[str] | None = None) -> None:
+    """Check downloaded files against their manifest; damaged ones are downloaded once more.
+
+    The client does not notice a file that arrives with the right length and the wrong content.
+
+    Raises:
+        ModelFileError: Naming a file that is still damaged, or that must not be downloaded again while offline.
+        HubError: Downloading it again failed.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    offline = options.local_files_only or HF_HUB_OFFLINE
+    tried: set[str] = set()
+    while not offline and (damaged := set(find_damaged(folder, names)) - tried):
+        # A damaged manifest hides what else is damaged: look again when it is whole.
+        options = replace(pin_commit(options, folder), force_download=True)
+        for name in sorted(damaged):
+            logger.warning("%s: %s arrived damaged; downloading it again.", repo_id, name)
+            with explained(repo_id):
+                hf_hub_download(repo_id, name, **options.to_kwargs())
+        tried |= damaged
+    verify_files(folder, names)

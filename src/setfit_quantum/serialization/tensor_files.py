@@ -10,7 +10,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from setfit_quantum.serialization.errors import ModelFileError
-from setfit_quantum.serialization.layout import SCHEMA_VERSION
+from setfit_quantum.serialization.json_files import is_regular_file
+
+_KINDS = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
+"""What safetensors calls the types that heads have."""
+
+_MAX_HEADER = 2**16
 
 
 def write_tensors(path: Path, module: nn.Module) -> None:
@@ -25,7 +30,8 @@ def write_tensors(path: Path, module: nn.Module) -> None:
         tensors[name] = tensor.detach().to("cpu", copy=True).contiguous()
         if not _is_finite(tensors[name]):
             raise ValueError(f"Argument `head` must have finite parameters, but `{name}` has NaN or infinite entries.")
-    save_file(tensors, str(path), metadata={"format": "pt", "schema_version": str(SCHEMA_VERSION)})
+    # One entry only: safetensors writes several in a random order, and the same head would not give the same file.
+    save_file(tensors, str(path), metadata={"format": "pt"})
 
 
 def load_tensors(path: Path, module: nn.Module) -> None:
@@ -41,10 +47,11 @@ def load_tensors(path: Path, module: nn.Module) -> None:
 
 
 def _read_tensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    if not path.is_file():
+    if not is_regular_file(path):
         raise ModelFileError(path, "is missing.")
     tensors = {}
     try:
+        _check_size(path, expected)
         with safe_open(str(path), framework="pt", device="cpu") as file:
             names = set(file.keys())
             for name in sorted(names - set(expected)):
@@ -52,21 +59,30 @@ def _read_tensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
             for name, like in expected.items():
                 if name not in names:
                     raise ModelFileError(path, "is missing.", name)
-                # Read from the header: a wrong shape is refused before any memory is taken.
-                shape = tuple(file.get_slice(name).get_shape())
+                # Read from the header: what does not fit is refused before any memory is taken.
+                header = file.get_slice(name)
+                shape, kind = tuple(header.get_shape()), header.get_dtype()
                 if shape != tuple(like.shape):
                     raise ModelFileError(path, f"must have shape {tuple(like.shape)}, but has {shape}.", name)
+                if kind != _KINDS[like.dtype]:
+                    raise ModelFileError(path, f"must be of type {_KINDS[like.dtype]}, but is {kind}.", name)
                 tensors[name] = file.get_tensor(name)
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(path, f"is not a whole safetensors file ({error}).") from error
     for name, tensor in tensors.items():
-        if tensor.dtype != expected[name].dtype:
-            raise ModelFileError(path, f"must be of type {expected[name].dtype}, but is {tensor.dtype}.", name)
         if not _is_finite(tensor):
             raise ModelFileError(path, "has NaN or infinite entries.", name)
     return tensors
+
+
+def _check_size(path: Path, expected: dict[str, Tensor]) -> None:
+    """Refuse a file that holds more than the parameters and a header: it would be read for nothing."""
+    largest = sum(tensor.numel() * tensor.element_size() for tensor in expected.values()) + _MAX_HEADER
+    size = path.stat().st_size
+    if size > largest:
+        raise ModelFileError(path, f"has {size} bytes, but the head's parameters need at most {largest}.")
 
 
 def _is_finite(tensor: Tensor) -> bool:

@@ -108,6 +108,12 @@ class NumbaBackend(Backend):
                 f"Argument `errors` must have codes of shape {(len(circuit.gates), batch)} (gates, batch), "
                 f"but got {errors.codes.shape}."
             )
+        if errors is not None and errors.codes.size and int(errors.codes.max()) > 3:
+            limits = np.array([4 ** len(gate.wires) for gate in circuit.gates])
+            if (errors.codes.max(axis=1) >= limits).any():
+                raise ValueError(
+                    "Argument `errors` must have codes below 4 for one-wire gates and 16 for two-wire gates."
+                )
         call = _Call(self, compile_program(circuit), mode, batch, n_measured, errors)
         if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in inputs):
             outputs: tuple[Tensor, ...] = _AdjointFunction.apply(call, *inputs)

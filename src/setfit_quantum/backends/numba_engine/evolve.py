@@ -9,9 +9,9 @@ a', b' their cotangents, dL/dtheta = 1/2 * sum(u' b' - v' a').
 import numpy as np
 from numba import njit
 
+from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS
 from setfit_quantum.backends.numba_engine.program import BLOCK, CHAIN, KIND, REVERSE_CHAIN, ROTATE, ROTATE_TWO
 from setfit_quantum.backends.numba_engine.vector import (
-    COMPILE_OPTIONS,
     LANES,
     block,
     chain,

@@ -5,8 +5,9 @@
 import numpy as np
 from numba import njit
 
+from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS
 from setfit_quantum.backends.numba_engine.program import CONSTANT, FEATURE
-from setfit_quantum.backends.numba_engine.vector import COMPILE_OPTIONS, LANES
+from setfit_quantum.backends.numba_engine.vector import LANES
 
 
 @njit(**COMPILE_OPTIONS)

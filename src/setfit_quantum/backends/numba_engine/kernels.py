@@ -9,13 +9,13 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
+from setfit_quantum.backends.numba_engine.compiling import compile_cached
 from setfit_quantum.backends.numba_engine.evolve import evolve, unevolve
 from setfit_quantum.backends.numba_engine.frames import fill_trigonometry, load_initial, propagate_errors
 from setfit_quantum.backends.numba_engine.measure import MOMENTS, measure, start_cotangent
 from setfit_quantum.backends.numba_engine.program import CONSTANT, FEATURE
-from setfit_quantum.backends.numba_engine.vector import COMPILE_OPTIONS, LANES
+from setfit_quantum.backends.numba_engine.vector import LANES
 
 
 def _stamp_sources():
@@ -27,7 +27,7 @@ def _stamp_sources():
 
 
 def _build_forward(source_stamp):
-    @njit(cache=True, **COMPILE_OPTIONS)
+    @compile_cached
     def forward_tiles(
         first_tile, last_tile, n_rotations, sources, gates, passes, pass_shifts, operations, weight_cos, weight_sin,
         feature_cos, feature_sin, constant_cos, constant_sin, samples_per_row, initial_state, codes, states, keep, mode,
@@ -65,7 +65,7 @@ def _build_forward(source_stamp):
 
 
 def _build_backward(source_stamp):
-    @njit(cache=True, **COMPILE_OPTIONS)
+    @compile_cached
     def backward_tiles(
         first_tile, last_tile, n_rotations, sources, gates, passes, pass_shifts, operations, weight_cos, weight_sin,
         feature_cos, feature_sin, constant_cos, constant_sin, samples_per_row, codes, states, mode, n_readout,

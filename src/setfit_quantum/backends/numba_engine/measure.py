@@ -10,7 +10,8 @@ the probabilities.
 import numpy as np
 from numba import njit
 
-from setfit_quantum.backends.numba_engine.vector import COMPILE_OPTIONS, LANES
+from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS
+from setfit_quantum.backends.numba_engine.vector import LANES
 
 EXPECTATIONS, MOMENTS, PROBABILITIES = range(3)
 

@@ -1,9 +1,11 @@
-"""Waiting for a counter without the GIL and without sleeping."""
+"""Waiting for counters without the GIL and without sleeping."""
 
 # mypy: ignore-errors
 
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from setfit_quantum.backends.numba_engine.compiling import compile_cached
 
 MAX_SPINS = 1_000_000
 """About a quarter of a millisecond."""
@@ -21,10 +23,19 @@ def _load_atomic(typingctx, counters, index):
     return types.int64(counters, types.int64), generate
 
 
-@njit(nogil=True, cache=True)
+@compile_cached
 def wait_for_change(counters, index, seen):
     """Whether `counters[index]` differs from `seen` before the spins are used up."""
     for _ in range(MAX_SPINS):  # noqa: SIM110 (numba compiles loops, not generators)
         if _load_atomic(counters, index) != seen:
+            return True
+    return False
+
+
+@compile_cached
+def wait_for_pair(counts):
+    """Whether `counts[0]` equals `counts[1]` before the spins are used up."""
+    for _ in range(MAX_SPINS):  # noqa: SIM110
+        if _load_atomic(counts, 1) == _load_atomic(counts, 0):
             return True
     return False

@@ -1,117 +1,131 @@
 """Sharing tiles among threads: plain Python threads over kernels that release the GIL.
 
 numba's own pools either abort when two Python threads enter them at once (workqueue) or do not survive a fork
-(OpenMP); this one does neither. A step at 10 qubits lasts well under a millisecond, less than it can take the
-operating system to wake a thread a few times, so an idle worker first spins (without the GIL, for a fraction of a
-millisecond) before it sleeps. One caller at a time gets the workers; a second caller meanwhile runs alone, since the
-cores are busy anyway.
+(OpenMP); this one does neither. Nothing is handed out: the caller puts ranges of tiles into a deque, and the caller
+and whichever workers are awake take them out one by one. So a worker that the operating system is slow to wake holds
+nobody up, any number of callers may share the workers, and an interrupted caller has only to empty the deque and to
+wait for what was taken. Only C-level operations carry the protocol, which a signal cannot tear.
+
+A step at 10 qubits lasts well under a millisecond, less than waking a thread a few times can take, so an idle worker
+first spins (without the GIL, for a fraction of a millisecond) before it sleeps.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
+from itertools import pairwise
+from queue import SimpleQueue
 
 import numpy as np
 
 from setfit_quantum.backends.cores import available_cores
-from setfit_quantum.backends.numba_engine.spin import wait_for_change
+from setfit_quantum.backends.numba_engine.spin import wait_for_change, wait_for_pair
 
 MIN_ROWS_PER_TILE = 100_000
 """Rows swept in a tile below which handing it to another thread costs more than it saves (about 0.1 ms)."""
-_POSTED, _DONE = 0, 1
+RANGES_PER_THREAD = 4
+"""Ranges that many tiles are cut into, so that threads of unequal speed end together."""
+_POLL_SECONDS = 2e-4
+
+
+class _Batch:
+    """One call's ranges of tiles, and for each worker how many it has begun to take and how many it has finished."""
+
+    def __init__(self, run: Callable[[int, int], None], ranges: list[tuple[int, int]], n_workers: int) -> None:
+        self.run = run
+        self.ranges = deque(ranges)
+        self.progress = np.zeros((n_workers, 2), np.int64)
+        self.errors: list[BaseException] = []
+
+    def work(self, number: int) -> None:
+        """What worker `number` does. It counts a range as begun before it takes one, so that none goes unseen."""
+        counts = self.progress[number]
+        while self.ranges:
+            counts[0] += 1
+            try:
+                part = self.take()
+                if part is not None:
+                    self.run(*part)
+            except BaseException as error:
+                self.errors.append(error)
+                self.ranges.clear()
+            counts[1] += 1
+
+    def take(self) -> tuple[int, int] | None:
+        """The next range, or None where another thread was faster."""
+        try:
+            return self.ranges.popleft()
+        except IndexError:
+            return None
+
+    def finish(self) -> None:
+        """Wait for what workers took, and only then raise an interruption: they write into the caller's arrays."""
+        interruption: BaseException | None = None
+        waiting = True
+        while waiting:
+            try:
+                self.ranges.clear()
+                for counts in self.progress:
+                    while not wait_for_pair(counts):
+                        time.sleep(_POLL_SECONDS)
+                waiting = False
+            except BaseException as error:
+                interruption = error
+        if interruption is not None:
+            raise interruption
+        if self.errors:
+            raise self.errors[0]
 
 
 class _Worker:
-    """A daemon thread with a mailbox of two counters: jobs posted and jobs done."""
+    """A daemon thread that helps with the batches put into its inbox."""
 
     def __init__(self, number: int) -> None:
-        self._mailbox = np.zeros(2, np.int64)
-        self._job: Callable[[], None] | None = None
-        self._error: BaseException | None = None
-        self._sleeping = [False, False]  # the worker, and the caller who waits for it
-        self._wake = [threading.Event(), threading.Event()]
+        self._number = number
+        self._inbox: SimpleQueue[_Batch] = SimpleQueue()
+        self._posted = np.zeros(1, np.int64)  # only a hint for the spinning
         threading.Thread(target=self._work, name=f"setfit-quantum-{number}", daemon=True).start()
 
-    def post(self, job: Callable[[], None]) -> None:
-        self._job, self._error = job, None
-        self._signal(_POSTED)
-
-    def join(self) -> None:
-        """Wait for the posted job; raise what it raised.
-
-        Ctrl-C is raised only when the job has ended: it still writes into the caller's arrays.
-        """
-        interruption: KeyboardInterrupt | None = None
-        while self._mailbox[_DONE] != self._mailbox[_POSTED]:
-            try:
-                self._wait(_DONE, int(self._mailbox[_POSTED]) - 1)
-            except KeyboardInterrupt as error:
-                interruption = error
-        self._job = None
-        if interruption is not None or self._error is not None:
-            raise interruption or self._error  # type: ignore[misc]
+    def post(self, batch: _Batch) -> None:
+        self._posted[0] += 1
+        self._inbox.put(batch)
 
     def _work(self) -> None:
         seen = 0
         while True:
-            self._wait(_POSTED, seen)
-            seen += 1
-            try:
-                assert self._job is not None
-                self._job()
-            except BaseException as error:  # handed to the caller by `join`
-                self._error = error
-            self._signal(_DONE)
-
-    def _signal(self, counter: int) -> None:
-        self._mailbox[counter] += 1
-        if self._sleeping[counter]:
-            self._wake[counter].set()
-
-    def _wait(self, counter: int, seen: int) -> None:
-        """Return once the counter has left `seen`. The GIL orders the flag, the counter and the check."""
-        if wait_for_change(self._mailbox, counter, seen):
-            return
-        self._sleeping[counter] = True
-        while self._mailbox[counter] == seen:
-            self._wake[counter].wait()
-            self._wake[counter].clear()
-        self._sleeping[counter] = False
+            wait_for_change(self._posted, 0, seen)
+            batch = self._inbox.get()
+            seen = int(self._posted[0])
+            batch.work(self._number)
+            del batch  # its arrays may be large
 
 
 _workers: list[_Worker] = []
 _owner_process = 0
-_in_use = threading.Lock()
 
 
 def share_tiles(run: Callable[[int, int], None], n_tiles: int, rows_per_tile: int) -> None:
     """Call `run(first, last)` over all tiles, on as many threads as PyTorch is allowed to use and the work is worth."""
     n_threads = min(available_cores(), n_tiles, -(-n_tiles * rows_per_tile // MIN_ROWS_PER_TILE))
-    if n_threads == 1 or not _in_use.acquire(blocking=False):
-        run(0, n_tiles)
+    if n_threads <= 1:
+        if n_tiles:
+            run(0, n_tiles)
         return
+    n_ranges = min(n_tiles, n_threads * RANGES_PER_THREAD)
+    bounds = [n_tiles * part // n_ranges for part in range(n_ranges + 1)]
+    workers = _get_workers(n_threads - 1)
+    batch = _Batch(run, list(pairwise(bounds)), len(workers))
     try:
-        bounds = [n_tiles * part // n_threads for part in range(n_threads + 1)]
-        helpers = _get_workers(n_threads - 1)
-        try:
-            for helper, first, last in zip(helpers, bounds[1:], bounds[2:], strict=False):
-                helper.post(lambda first=first, last=last: run(first, last))  # type: ignore[misc]
-            run(0, bounds[1])
-        finally:
-            _join_all(helpers)
+        for worker in workers:
+            worker.post(batch)
+        while (part := batch.take()) is not None:
+            run(*part)
     finally:
-        _in_use.release()
-
-
-def _join_all(helpers: list[_Worker]) -> None:
-    """Join every helper, also when one of them raises."""
-    if helpers:
-        try:
-            helpers[0].join()
-        finally:
-            _join_all(helpers[1:])
+        batch.finish()
 
 
 def _get_workers(count: int) -> list[_Worker]:
@@ -122,12 +136,3 @@ def _get_workers(count: int) -> list[_Worker]:
     while len(_workers) < count:
         _workers.append(_Worker(len(_workers)))
     return _workers[:count]
-
-
-def _reset_lock_after_fork() -> None:
-    global _in_use
-    _in_use = threading.Lock()  # its holder may be a thread that the child does not have
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_lock_after_fork)

@@ -28,8 +28,6 @@ from setfit_quantum.backends.numba_engine.program import (
 LANES = 8
 """Samples per tile: one AVX register, so that batch 16 makes two tiles for two cores."""
 
-COMPILE_OPTIONS = {"nogil": True, "fastmath": {"contract", "nsz"}, "error_model": "numpy"}
-
 _FLOAT = ir.FloatType()
 _INT = ir.IntType(64)
 _VECTOR = ir.VectorType(_FLOAT, LANES)

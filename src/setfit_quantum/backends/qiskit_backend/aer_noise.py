@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from setfit_quantum.backends.qiskit_backend.controlled import CONTROLLED, append_controlled
 from setfit_quantum.backends.qiskit_backend.imports import import_qiskit
 from setfit_quantum.circuit import GATE_TYPES, Circuit, Gate
 from setfit_quantum.circuit.qiskit_export import build_qiskit_circuit
@@ -56,26 +57,17 @@ def to_aer_noise_model(noise: NoiseModel, circuit: Circuit) -> AerNoiseModel:
 def build_noisy_circuit(noise: NoiseModel, circuit: Circuit) -> QuantumCircuit:
     """The circuit for Qiskit, labelled for `to_aer_noise_model(noise, circuit)`; do not transpile it.
 
-    Controlled rotations, which Aer's density matrices do not have, are written with CX or CZ, the last of which
-    carries the error.
+    Controlled rotations are written with CX or CZ, the last of which carries the error.
     """
     by_name = _has_errors_by_name(noise)
     plain = build_qiskit_circuit(circuit)
     target = plain.copy_empty_like()
     for position, (gate, item) in enumerate(zip(circuit.gates, plain.data, strict=True)):
         label = gate.name if by_name else _label(gate, position)
-        if gate.name not in ("crx", "cry", "crz"):
-            target.append(item.operation.to_mutable() if by_name else _relabel(item.operation, label), item.qubits)
-            continue
-        (angle,), (control, wire) = item.operation.params, item.qubits
-        library = import_qiskit("qiskit.circuit.library")
-        turn = {"crx": library.RXGate, "cry": library.RYGate, "crz": library.RZGate}[gate.name]
-        # Conjugating with X (or Z, for RX) turns the rotation around.
-        flip = library.CZGate if gate.name == "crx" else library.CXGate
-        target.append(turn(angle / 2, label=_CLEAN), [wire])
-        target.append(flip(label=_CLEAN), [control, wire])
-        target.append(turn(-angle / 2, label=_CLEAN), [wire])
-        target.append(flip(label=label), [control, wire])
+        if gate.name in CONTROLLED:
+            append_controlled(target, item, label, _CLEAN)
+        else:
+            target.append(item.operation if by_name else _relabel(item.operation, label), item.qubits)
     return target
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from setfit_quantum.backends.qiskit_backend.controlled import expand_controlled
 from setfit_quantum.backends.qiskit_backend.imports import import_qiskit
 from setfit_quantum.circuit import Circuit
 from setfit_quantum.circuit.qiskit_export import build_qiskit_circuit
@@ -54,14 +56,16 @@ class Cache:
     def __init__(self, size: int = 16) -> None:
         self._size = size
         self._items: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, key: Hashable, build: Callable[[], _T]) -> _T:
         """What `build()` gave for `key`."""
-        if key not in self._items:
-            self._items[key] = build()
-        while len(self._items) > self._size:
-            self._items.popitem(last=False)
-        found: _T = self._items[key]
+        with self._lock:
+            if key not in self._items:
+                self._items[key] = build()
+            while len(self._items) > self._size:
+                self._items.popitem(last=False)
+            found: _T = self._items[key]
         return found
 
 
@@ -82,6 +86,8 @@ def transpile(circuit: Circuit, n_measured: int, target: Any, optimization_level
         built = add_measurements(built, n_measured)
     if target is None:
         return built
+    if type(target).__module__.startswith("qiskit_aer"):
+        built = expand_controlled(built)
     transpiler = import_qiskit("qiskit.transpiler")
     # Seeded, so that a restarted run sends the very same circuits.
     passes = transpiler.generate_preset_pass_manager(

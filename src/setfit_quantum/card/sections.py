@@ -1,0 +1,169 @@
+"""The sections of a card that do not depend on the circuit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from setfit_quantum.card.facts import CardFacts, CardResult
+from setfit_quantum.card.front_matter import LIBRARY
+from setfit_quantum.card.markdown import block, cell, code, percent, table
+
+CITATION = """\
+@misc{kim2025quantum,
+  title  = {Quantum Large Language Model Fine-Tuning},
+  author = {Kim, Sang Hyub and Mei, Jonathan and Girotto, Claudio and Yamada, Masako and Roetteler, Martin},
+  year   = {2025},
+  note   = {arXiv:2504.08732},
+  url    = {https://arxiv.org/abs/2504.08732}
+}
+
+@misc{tunstall2022efficient,
+  title  = {Efficient Few-Shot Learning Without Prompts},
+  author = {Tunstall, Lewis and Reimers, Nils and Jo, Unso Eun Seo and Bates, Luke and Korat, Daniel and
+            Wasserblat, Moshe and Pereg, Oren},
+  year   = {2022},
+  note   = {arXiv:2209.11055},
+  url    = {https://arxiv.org/abs/2209.11055}
+}"""
+
+
+def usage(place: str, *, several: bool, quantum: bool) -> str:
+    """How to load and call the model."""
+    answer = "a list of 0 and 1 per label" if several else "one label per text"
+    lines = [
+        "from setfit_quantum import SetFitModel",
+        "",
+        f'model = SetFitModel.from_pretrained("{place}")',
+        f'model.predict(["A text to classify.", "And another."])  # {answer}',
+        'model.predict_proba(["A text to classify."])  # probabilities, in the order of the labels',
+    ]
+    command = block(f'setfit-quantum predict {place} "A text to classify."', "bash")
+    return (
+        f"Install the Python package `{LIBRARY}`, then:\n\n"
+        + block("\n".join(lines), "python")
+        + f"\n\nor on the command line:\n\n{command}\n\n"
+        + _plain_setfit(quantum)
+    )
+
+
+def _plain_setfit(quantum: bool) -> str:
+    head = "quantum head" if quantum else "head, which is saved without pickle"
+    return (
+        f"**Load it with `setfit_quantum.SetFitModel`, not with plain `setfit.SetFitModel`.** Plain SetFit does not "
+        f"know the {head}: it loads the body and puts an untrained head on it. Its `predict` then raises "
+        "`NotFittedError`; with `use_differentiable_head=True` it would answer at random.\n\n"
+        "The files hold no pickle and loading runs no code from this repository: weights are safetensors, settings "
+        "JSON, and a manifest of hashes tells damaged files."
+    )
+
+
+def labels_section(labels: Sequence[Any] | None, outputs: int | None) -> str:
+    """The classes by number."""
+    if labels is None:
+        known = "" if outputs is None else f" 0 to {outputs - 1}"
+        return f"Classes are numbers{known}: no names were given in training."
+    return table(("number", "label"), list(enumerate(labels)), numbers=(0,))
+
+
+def results_section(facts: CardFacts, head: str, parameters: int | None) -> str:
+    """Measured figures, this model's and those of other heads, and what may be concluded."""
+    if not facts.results:
+        return (
+            "No figures were recorded with this model: measure it on your own data before you rely on it "
+            "(`setfit-quantum evaluate`)."
+        )
+    rows = [_result_row(result, f"**{head}** (this model)", parameters) for result in facts.results]
+    rows += [_result_row(result, result.head or "other head", None) for result in facts.comparisons]
+    shown = table(
+        ("head", "trained parameters", "metric", "value, %", "interval, %", "data", "split", "examples"),
+        rows,
+        numbers=(1, 3, 4, 7),
+    )
+    methods = sorted({result.interval_method for result in (*facts.results, *facts.comparisons)} - {None, ""})  # type: ignore[type-var]
+    notes = [f"Intervals: {'; '.join(map(cell, methods))}." if methods else ""]
+    if any(result.interval is None for result in (*facts.results, *facts.comparisons)):
+        notes.append("Figures without an interval are not in the front matter: they may be luck.")
+    notes += _verdicts(facts)
+    return shown + "\n\n" + " ".join(note for note in notes if note)
+
+
+def _result_row(result: CardResult, head: str, parameters: int | None) -> tuple[Any, ...]:
+    interval = "not computed" if result.interval is None else " to ".join(percent(bound) for bound in result.interval)
+    count = result.parameters if result.parameters is not None else parameters
+    return (
+        head,
+        "" if count is None else count,
+        result.metric_name or result.metric,
+        percent(result.value),
+        interval,
+        result.dataset_name or result.dataset,
+        result.split,
+        "" if result.n_examples is None else result.n_examples,
+    )
+
+
+def _verdicts(facts: CardFacts) -> list[str]:
+    """One honest sentence for each other head that was measured on the same data."""
+    sentences = ["All heads read the same embeddings of the same body."] if facts.comparisons else []
+    for other in facts.comparisons:
+        for own in facts.results:
+            if (own.metric, own.dataset, own.split) != (other.metric, other.dataset, other.split):
+                continue
+            name = cell(other.head or "the other head")
+            if own.interval is None or other.interval is None:
+                continue
+            apart = own.interval[0] > other.interval[1] or other.interval[0] > own.interval[1]
+            points = 100 * abs(own.value - other.value)
+            side = "ahead of" if own.value > other.value else "behind"
+            order = "equal to" if points < 0.05 else f"{points:.1f} points {side}"
+            doubt = "the intervals do not overlap" if apart else "the intervals overlap, so this may be chance"
+            sentences.append(f"In {cell(own.metric_name or own.metric)} this model is {order} {name}; {doubt}.")
+    return sentences
+
+
+def training_section(facts: CardFacts) -> str:
+    """How the model was trained, and with which versions."""
+    if not facts.training:
+        return "How it was trained was not recorded."
+    rows = [*facts.training.items()]
+    if facts.versions:
+        rows.append(("versions", ", ".join(f"{name} {version}" for name, version in facts.versions.items())))
+    return table(("setting", "value"), rows)
+
+
+def limits_section(facts: CardFacts, *, quantum: bool, max_length: int | None) -> str:
+    """What the model cannot do, without embellishment."""
+    points = []
+    if quantum:
+        points += [
+            "**Nothing here runs faster or better because it is quantum.** The circuit is simulated on an ordinary "
+            "computer; the cost of an exact simulation doubles with every qubit. It was not run on quantum hardware, "
+            "unless the training settings above say so.",
+            "On frozen embeddings of small training sets, plain logistic regression is usually as good or better; "
+            "compare before you choose this head.",
+        ]
+    body = "the body" if facts.base_model is None else code(facts.base_model)
+    points.append(
+        f"It knows only the classes it was trained on, and gives one of them to any text. What {body} does not "
+        "understand (other languages, other kinds of text, irony), this model does not understand either; its "
+        "biases are inherited."
+    )
+    if max_length is not None:
+        points.append(f"Texts are cut after {max_length} tokens.")
+    points.append("Probabilities are not calibrated: 0.9 does not mean right in nine of ten cases.")
+    if not facts.language:
+        points.append("The language of the training texts was not recorded.")
+    if facts.license is None:
+        points.append("No licence was recorded: ask its author before you use it.")
+    return "\n".join(f"- {point}" for point in points)
+
+
+def base_model_line(facts: CardFacts, width: int | None) -> str:
+    """What the body is."""
+    if facts.base_model is None:
+        return "a sentence transformer whose id was not recorded"
+    known = "" if width is None else f" ({width:,} numbers per text)"
+    return (
+        f"the sentence transformer [{cell(facts.base_model)}](https://huggingface.co/{cell(facts.base_model)}){known}"
+    )

@@ -1,0 +1,84 @@
+"""The `demo` fixture: one running demo for all tests and all workers of a test run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+STARTING_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo.
+
+    Attributes:
+        url: Its address.
+        hub: Address of the test Hub that it pushes to.
+        folder: Where it keeps its files.
+    """
+
+    url: str
+    hub: str
+    folder: Path
+
+    def log(self) -> str:
+        """All that it wrote to standard output and standard error."""
+        return (self.folder / "log.txt").read_text(errors="replace")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The demo; the first worker that asks starts it, and it ends with the test run."""
+    base = tmp_path_factory.getbasetemp()
+    parallel = "PYTEST_XDIST_WORKER" in os.environ
+    folder = (base.parent if parallel else base) / "demo-server"
+    owner = os.getppid() if parallel else os.getpid()
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        pass  # another worker starts it
+    else:
+        log = (folder / "log.txt").open("w")
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-u", str(HERE / "demo_process.py"), str(folder), str(owner)]
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        (folder / "pid").write_text(str(process.pid))
+    addresses = wait_for(folder)
+    return Demo(addresses["demo"], addresses["hub"], folder)
+
+
+def wait_for(folder: Path) -> dict[str, str]:
+    """The addresses, once they are there.
+
+    Raises:
+        AssertionError: The demo did not start; with what it wrote.
+    """
+    deadline = time.monotonic() + STARTING_SECONDS
+    path = folder / "addresses.json"
+    while time.monotonic() < deadline:
+        if path.exists():
+            found: dict[str, str] = json.loads(path.read_text())
+            return found
+        pid = folder / "pid"
+        if pid.exists() and has_ended(int(pid.read_text())):
+            break
+        time.sleep(0.2)
+    raise AssertionError(f"The demo did not start:\n{(folder / 'log.txt').read_text(errors='replace')}")
+
+
+def has_ended(pid: int) -> bool:
+    """Whether the process has ended, also where nobody has asked for its exit status yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return True
+    return state == "Z"
