@@ -400,7 +400,7 @@ def test_real_body(tmp_path: Path) -> None:
 
 
 def test_validation_data_may_lack_a_class(tiny_body):
-    model = SetFitModel(tiny_body, QuantumHead(n_qubits=3, seed=0))
+    model = SetFitModel.from_pretrained(tiny_body, head=QuantumHead(n_qubits=3, seed=0))
     result = model.fit(TEXTS[:4] * 3, [0, 1, 2, 0] * 3, num_epochs=2, validation_data=(TEXTS[:2], [0, 2]), **QUIET)
     assert result.history[-1]["eval_loss"] > 0
     assert model.model_head.out_features == 3
