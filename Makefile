@@ -1,7 +1,7 @@
 # Tools are taken from .venv where it exists, else from PATH.
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
-.PHONY: check format test bench
+.PHONY: check format test bench demo
 
 check:
 	$(BIN)ruff check .
@@ -17,3 +17,6 @@ test:
 
 bench:
 	$(BIN)python benchmarks/train_step.py --qubits 10 12 14
+
+demo:
+	$(BIN)setfit-quantum demo

@@ -178,8 +178,8 @@ def train(embeddings: np.ndarray, y: np.ndarray, split: Any, n_qubits: int, n_en
 
 def build_table(runs: list[dict[str, Any]]) -> str:
     """One row per head and backend."""
-    header = ["qubits", "encoders", "backend", "exact expectations", "shots, in standard errors (largest)", "gradient, in norm"]
-    header += ["gradient in float64", "counted", "seconds"]
+    header = ["qubits", "encoders", "backend", "exact expectations", "shots, in standard errors (largest)"]
+    header += ["gradient, in norm", "gradient in float64", "counted", "seconds"]
     units = {"numba": "rows", "torch": "gates", "torchquantum": "gates"}
     rows = []
     for run in runs:
@@ -203,7 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, help="npz file to keep the embeddings in")
     parser.add_argument("--qubits", type=int, nargs="+", default=[4, 8, 12])
     parser.add_argument("--encoders", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--samples", type=int, default=64, help="test sentences to compare expectations on")
     parser.add_argument("--gradient-samples", type=int, default=2)
     parser.add_argument("--shots", type=int, default=8192)

@@ -78,13 +78,14 @@ def main() -> None:
     studies: dict[str, dict[str, Any]] = {
         "qubits": {
             "x_label": "qubits",
-            "note": f"{len(train)} sentences for training, {len(test)} for the test, {n} seeds; exact and without noise.",
+            "note": f"{len(train)} sentences for training, {len(test)} for the test, {n} seeds; "
+            "exact and without noise.",
             "points": [{"x": q, "accuracies": accuracies(q, None, 0)} for q in QUBITS],
         },
         "noise": {
             "x_label": "noise level",
-            "note": f"Multiples of IonQ Forte Enterprise's error rates; {DEFAULT_QUBITS} qubits, {NOISE_SHOTS:,} shots, "
-            f"{n} seeds; trained without noise.",
+            "note": "Multiples of IonQ Forte Enterprise's error rates; "
+            f"{DEFAULT_QUBITS} qubits, {NOISE_SHOTS:,} shots, {n} seeds; trained without noise.",
             "device": DEVICE,
             "points": [
                 {"x": level, "accuracies": accuracies(DEFAULT_QUBITS, NOISE_SHOTS, level)} for level in NOISE_LEVELS

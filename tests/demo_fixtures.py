@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,11 +25,13 @@ class Demo:
         url: Its address.
         hub: Address of the test Hub that it pushes to.
         folder: Where it keeps its files.
+        requests_at_start: What it asked of the Hub until it answered.
     """
 
     url: str
     hub: str
     folder: Path
+    requests_at_start: int
 
     def log(self) -> str:
         """All that it wrote to standard output and standard error."""
@@ -53,10 +56,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         (folder / "pid").write_text(str(process.pid))
     addresses = wait_for(folder)
-    return Demo(addresses["demo"], addresses["hub"], folder)
+    return Demo(addresses["demo"], addresses["hub"], folder, addresses["requests_at_start"])
 
 
-def wait_for(folder: Path) -> dict[str, str]:
+def wait_for(folder: Path) -> dict[str, Any]:
     """The addresses, once they are there.
 
     Raises:
@@ -66,7 +69,7 @@ def wait_for(folder: Path) -> dict[str, str]:
     path = folder / "addresses.json"
     while time.monotonic() < deadline:
         if path.exists():
-            found: dict[str, str] = json.loads(path.read_text())
+            found: dict[str, Any] = json.loads(path.read_text())
             return found
         pid = folder / "pid"
         if pid.exists() and has_ended(int(pid.read_text())):

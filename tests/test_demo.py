@@ -1,6 +1,9 @@
 """The demo without a browser: its endpoints through `gradio_client`, its limits, and what it measures."""
 
 import os
+import socket
+import subprocess
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -15,6 +18,7 @@ from bodies import NAMES, TEXTS
 from demo_fixtures import Demo, demo
 from setfit_quantum import QuantumHead, SetFitModel
 from setfit_quantum.baselines import fit_logistic_regression
+from setfit_quantum.demo import build_app, serve
 from setfit_quantum.demo.bundled import cache_folder, load_engine
 from setfit_quantum.demo.circuit_picture import circuit_parts, draw_circuit
 from setfit_quantum.demo.engine import DemoModel, Engine
@@ -107,6 +111,7 @@ def test_noise_levels_that_are_refused(value):
     [
         ("text", "must be a list of"),
         ([["a", "x"], ["b"]], "Row 2 must be a text and a label"),
+        ([["a", "x", "more"]], "Row 1 must be a text and a label"),
         ([["a", "x"], ["b", ""]], "Row 2 has no label"),
         ([["a", "x"], ["", "y"]], "Row 2 has no text"),
         ([["a", "x"], ["b", "x"]], "at least two different labels, but got 1"),
@@ -125,7 +130,7 @@ def test_training_rows_that_are_refused(rows, message):
 
 
 def test_training_rows():
-    rows = [["a ", " x"], {"text": "b", "label": "x"}, ["", ""], [None, None], ["c", 1.0], ("d", "1.0")]
+    rows = [["a ", " x"], {"text": "b", "label": "x"}, ["", ""], [None, None], ["c", 1.0, "", None], ("d", "1.0")]
     examples = check_training_rows(rows)
     assert examples.texts == ["a", "b", "c", "d"]
     assert examples.labels == ["x", "x", "1.0", "1.0"]
@@ -456,6 +461,11 @@ def ask(client, text, **values):
     return client.predict(text=text, **values, api_name="/classify")
 
 
+def test_it_starts_offline(demo: Demo):
+    assert demo.requests_at_start == 0
+    assert "Training the quantum head: epoch 15 of 15" in demo.log()
+
+
 def test_classify(client):
     confidences, details = ask(client, "A joy from start to finish!", shots=1000, noise_level=0, seed=1)
     assert set(confidences) == {"negative", "positive"}
@@ -556,6 +566,22 @@ def test_visitors_do_not_mix(demo: Demo):
 def test_only_the_named_endpoints_are_public(client):
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/classify", "/train", "/download"}
     assert not client.view_api(return_format="dict")["unnamed_endpoints"]
+
+
+def test_the_example_runs(demo: Demo):
+    example = Path(__file__).parents[1] / "examples" / "gradio_client_example.py"
+    found = subprocess.run([sys.executable, str(example), demo.url], capture_output=True, text=True, check=True)
+    assert "the model just trained: {'billing': " in found.stdout
+
+
+def test_a_port_in_use_is_refused():
+    app = build_app(make_engine())
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with pytest.raises(OSError, match=str(port)):
+            serve(app, port=port, block=False)
 
 
 def test_nothing_of_the_visitors_is_logged(demo: Demo, client):

@@ -24,3 +24,16 @@ def test_sklearn_head():
     scores = load("sklearn_head").main(num_epochs=20, n_qubits=4)
     assert set(scores) == {"quantum head", "logistic regression"}
     assert min(scores.values()) > 0.6  # two balanced classes: guessing gives 0.5
+
+
+def test_hardware_dry_run(capsys):
+    figures = load("hardware_dry_run").main(n_sentences=40, shots=200, num_epochs=10)
+    printed = capsys.readouterr().out
+    assert "Inference on 40 sentences: 40 circuits in 1 jobs, 8,000 shots: about" in printed
+    assert f"{figures['usd']:,.2f} USD" in printed
+    assert "0 gpi, 92 gpi2, 24 zz" in printed
+    assert "Training for 10 epochs with parameter-shift: 348,480 circuits" in printed
+    assert "Training for 10 epochs with spsa: 8,640 circuits" in printed
+    assert figures["usd"] > 40 * 12  # the least price of a circuit
+    assert min(figures["exact"], figures["rehearsal"]) > 0.6  # two classes: guessing gives 0.5
+    assert abs(figures["exact"] - figures["rehearsal"]) < 0.2

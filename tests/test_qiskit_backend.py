@@ -96,6 +96,15 @@ def test_shots_scatter_around_the_exact_values(simulator):
     assert not torch.equal(found, QiskitBackend(simulator, shots=4000, seed=3).expectations(CIRCUIT, *ANGLES))
 
 
+@pytest.mark.parametrize("simulator", ["aer", "statevector"])
+def test_equal_samples_of_a_batch_have_shots_of_their_own(simulator):
+    weights, features = ANGLES[0], ANGLES[1][:1].expand(60, -1)
+    found = QiskitBackend(simulator, shots=100, seed=0).expectations(CIRCUIT, weights, features)
+    assert len(set(map(tuple, found.tolist()))) > 50
+    scatter = found.std(dim=0) / standard_errors(EXACT[0], 100)
+    assert ((scatter > 0.6) & (scatter < 1.4)).all()  # the error of a standard deviation of 60 is 0.09
+
+
 def test_moments_and_probabilities_from_shots():
     backend = QiskitBackend("aer", shots=20_000, seed=0)
     probabilities = backend.probabilities(CIRCUIT, *ANGLES, n_readout=3)

@@ -49,6 +49,12 @@ def test_commands_exist(command):
     assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
 
 
+def test_table_of_backends_is_what_they_declare():
+    from setfit_quantum.backends import capability_table
+
+    assert README.split("<!-- backends -->\n")[1].split("<!-- /backends -->")[0] == capability_table()
+
+
 def test_links_point_to_files():
     for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", README):
         assert (ROOT / target).exists(), target

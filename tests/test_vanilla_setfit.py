@@ -11,6 +11,8 @@ import setfit
 import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 
 from bodies import NAMES, NUMBERS, TEXTS
 from setfit_quantum import QuantumHead, SetFitModel, TrainingArguments
@@ -22,6 +24,11 @@ SMALL: dict[str, Any] = {"n_qubits": 3, "encoder_layers": 1, "seed": 5}
 
 def accuracy(predicted: torch.Tensor, expected: list[int]) -> dict[str, float]:
     return {"accuracy": float((torch.as_tensor(predicted) == torch.tensor(expected)).float().mean())}
+
+
+def named_accuracy(predicted: Any, expected: Any) -> dict[str, float]:
+    assert len(predicted) == len(expected)
+    return {"accuracy": float((predicted == expected).mean())}
 
 
 def arguments(folder: Path, **changes: Any) -> setfit.TrainingArguments:
@@ -122,8 +129,13 @@ def test_our_arguments_reach_the_head_through_the_plain_trainer(
 def test_string_labels_in_the_plain_trainer(tiny_body: Path, tmp_path: Path) -> None:
     model = SetFitModel.from_pretrained(tiny_body, QuantumHead(**SMALL), device="cpu")
     named = Dataset.from_dict({"text": TEXTS, "label": NAMES})
-    setfit.Trainer(model, arguments(tmp_path), named).train()
+    trainer = setfit.Trainer(model, arguments(tmp_path), named, named, metric=named_accuracy)
+    trainer.train()
     assert set(model.predict(TEXTS)) <= set(NAMES)
+    expected = sum(name == given for name, given in zip(model.predict(TEXTS), NAMES, strict=True)) / len(NAMES)
+    assert trainer.evaluate() == {"accuracy": expected}  # names with names
+    assert setfit.Trainer(model, arguments(tmp_path), TRAIN, TRAIN, metric=accuracy).evaluate()["accuracy"] == expected
+    assert model.predict(TEXTS, use_labels=False).dtype == torch.int64
 
 
 def test_distillation_from_a_teacher_with_labels(tiny_body: Path, tmp_path: Path) -> None:
@@ -136,3 +148,38 @@ def test_distillation_from_a_teacher_with_labels(tiny_body: Path, tmp_path: Path
     setfit.DistillationTrainer(teacher, student, arguments(tmp_path), unlabelled).train()
     assert student.labels == ["negative", "positive"]
     assert set(student.predict(TEXTS)) <= set(NAMES)
+
+
+@pytest.mark.parametrize("settings", [{"head": LogisticRegression()}, {"use_differentiable_head": True}])
+def test_export_for_plain_setfit_is_the_same_model(tiny_body: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
+    model = SetFitModel.from_pretrained(tiny_body, device="cpu", normalize_embeddings=True, **settings)
+    model.fit(TEXTS, NUMBERS, num_epochs=1)
+    model.export_plain_setfit(tmp_path / "plain")
+    plain = setfit.SetFitModel.from_pretrained(str(tmp_path / "plain"), device="cpu")
+    expected = model.predict_proba(TEXTS, as_numpy=True)
+    assert (plain.predict_proba(TEXTS, as_numpy=True) == expected).all()
+    with pytest.raises(ValueError, match="must be new or empty"):
+        model.export_plain_setfit(tmp_path / "plain")
+
+
+def test_a_quantum_head_is_not_exported_as_something_else(tiny_body: Path, tmp_path: Path) -> None:
+    model = SetFitModel.from_pretrained(tiny_body, QuantumHead(**SMALL), device="cpu")
+    with pytest.raises(TypeError, match="nothing that computes it exactly"):
+        model.export_plain_setfit(tmp_path / "plain")
+    assert not (tmp_path / "plain").exists()
+
+
+def test_plain_setfit_finds_no_head_in_our_files_and_says_so(
+    tiny_body: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the card tells: no prediction comes out of the wrong class by mistake."""
+    model = SetFitModel.from_pretrained(tiny_body, QuantumHead(**SMALL), device="cpu", labels=["no", "yes"])
+    model.save_pretrained(tmp_path)
+    with caplog.at_level(logging.INFO, logger="setfit"):
+        plain = setfit.SetFitModel.from_pretrained(str(tmp_path), device="cpu")
+    assert "model_head.pkl not found" in caplog.text
+    assert (type(plain), plain.labels) == (setfit.SetFitModel, ["no", "yes"])
+    with pytest.raises(NotFittedError):
+        plain.predict(TEXTS)
+    card = (tmp_path / "README.md").read_text()
+    assert "Its `predict` then raises `NotFittedError`" in card

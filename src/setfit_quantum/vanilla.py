@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from functools import cache
+from types import FrameType
 from typing import Any
 
 _LOGGER = "setfit"
@@ -32,3 +33,15 @@ def import_setfit() -> Any:
     if variable is None:
         os.environ.pop(_VARIABLE, None)
     return setfit
+
+
+def is_evaluate_with_names(frame: FrameType | None) -> bool:
+    """Whether `frame` is SetFit's `Trainer.evaluate`, about to compare predictions with labels that are names.
+
+    It asks for predictions with `use_labels=False` and compares them with whatever the data set holds, so that class
+    numbers meet names and an error from scikit-learn follows. Nothing but the caller tells the two cases apart.
+    """
+    if frame is None or frame.f_code.co_name != "evaluate" or frame.f_globals.get("__name__") != "setfit.trainer":
+        return False
+    labels = frame.f_locals.get("y_test")
+    return bool(labels) and isinstance(labels[0], str)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from visitors import DESKTOP, PHONE, Visit, measure, set_number, shoot, spread, toast
 
 from demo_fixtures import Demo
 from hub_access import WRITE_TOKEN
 from setfit_quantum import QuantumHead
-from visitors import DESKTOP, PHONE, Visit, measure, set_number, shoot, spread, toast
 
 
 def test_a_sentence_and_what_each_stage_saw(visit: Visit, screenshots: Path) -> None:

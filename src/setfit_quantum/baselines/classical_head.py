@@ -49,7 +49,7 @@ class ClassicalHead(nn.Module):
     ) -> None:
         super().__init__()
         self.multitarget = check_bool("multitarget", multitarget)
-        self._out_features_given = out_features is not None
+        self._out_features_fixed = out_features is not None
         lowest = 1 if multitarget else 2
         self.out_features = lowest if out_features is None else check_int("out_features", out_features, minimum=lowest)
         self.hidden_dim = None if hidden_dim is None else check_int("hidden_dim", hidden_dim, minimum=0) or None
@@ -90,21 +90,25 @@ class ClassicalHead(nn.Module):
         self._create_layers()
 
     def fit_out_features(self, n_outputs: int) -> None:
-        """Take the number of classes (or labels) from the data, unless the user gave one.
+        """Take the number of classes (or labels) from the data, unless it was given or the head has been trained.
 
         Raises:
-            ValueError: The user gave fewer outputs than the data has.
+            ValueError: The head has fewer outputs than the data, and may not change.
         """
-        if n_outputs == self.out_features or (self._out_features_given and n_outputs < self.out_features):
+        if n_outputs == self.out_features or (self._out_features_fixed and n_outputs < self.out_features):
             return
-        if self._out_features_given:
+        if self._out_features_fixed:
             raise ValueError(
                 f"Argument `out_features` must be at least {n_outputs}, the number of classes in the labels, "
-                f"but got {self.out_features}."
+                f"but got {self.out_features} (given, or fixed when the head was trained: make a new head for more)."
             )
         self.out_features = max(n_outputs, 1 if self.multitarget else 2)
         if self.is_built:
             self._create_layers()
+
+    def fix_out_features(self) -> None:
+        """Keep the number of outputs from now on: a training starts, which another last layer would throw away."""
+        self._out_features_fixed = True
 
     def _create_layers(self) -> None:
         assert self.in_features is not None

@@ -48,9 +48,15 @@ def _explanation(head: Any) -> str:
     return (
         f"The body turns a text into {config.in_features:,} numbers; {encoders} into {config.n_qubits} angles. The "
         f"circuit below (the second module) takes these angles {_times(config.n_reuploads)} as rotations, between "
-        f"rotations with trained angles and controlled-NOT gates; the mean of Pauli Z on "
+        f"{_gates_between(config)}; the mean of Pauli Z on "
         f"{'every qubit' if config.n_measured == config.n_qubits else _count(config.n_measured, 'qubit')} is measured, "
         f"and {logits}"
+    )
+
+
+def _gates_between(config: Any) -> str:
+    return (
+        "rotations with trained angles and controlled-NOT gates" if config.ansatz is None else "runs of an own ansatz"
     )
 
 
@@ -72,13 +78,16 @@ def _settings(head: Any) -> list[tuple[str, Any]]:
     config = head.config
     quantum = config.encoder == "quantum"
     qubits = config.resolve_encoder_qubits(config.in_features) if quantum else None
+    layers = [
+        ("layers after each encoding (R)", config.reupload_layers),
+        ("layers at the end (L)", config.n_layers),
+        ("connectivity of a layer (C)", config.connectivity),
+    ]
     rows: list[tuple[str, Any]] = [
         ("qubits", config.n_qubits),
         ("qubits measured", config.n_measured),
         ("times the angles are encoded (N)", config.n_reuploads),
-        ("layers after each encoding (R)", config.reupload_layers),
-        ("layers at the end (L)", config.n_layers),
-        ("connectivity of a layer (C)", config.connectivity),
+        *(layers if config.ansatz is None else [("PQC1 and PQC2", "an own ansatz")]),
         ("encoders", f"{config.n_encoders}, {config.encoder}"),
     ]
     if quantum:

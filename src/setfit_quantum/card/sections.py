@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from setfit_quantum.card.facts import CardFacts, CardResult
 from setfit_quantum.card.front_matter import LIBRARY
 from setfit_quantum.card.markdown import block, cell, code, percent, table
+
+Interval: TypeAlias = tuple[float, float]
 
 CITATION = """\
 @misc{kim2025quantum,
@@ -104,22 +106,26 @@ def _result_row(result: CardResult, head: str, parameters: int | None) -> tuple[
 
 
 def _verdicts(facts: CardFacts) -> list[str]:
-    """One honest sentence for each other head that was measured on the same data."""
+    """One honest sentence for each other head, on the first figure that both have."""
     sentences = ["All heads read the same embeddings of the same body."] if facts.comparisons else []
+    judged: set[str | None] = set()
     for other in facts.comparisons:
         for own in facts.results:
-            if (own.metric, own.dataset, own.split) != (other.metric, other.dataset, other.split):
-                continue
-            name = cell(other.head or "the other head")
-            if own.interval is None or other.interval is None:
-                continue
-            apart = own.interval[0] > other.interval[1] or other.interval[0] > own.interval[1]
-            points = 100 * abs(own.value - other.value)
-            side = "ahead of" if own.value > other.value else "behind"
-            order = "equal to" if points < 0.05 else f"{points:.1f} points {side}"
-            doubt = "the intervals do not overlap" if apart else "the intervals overlap, so this may be chance"
-            sentences.append(f"In {cell(own.metric_name or own.metric)} this model is {order} {name}; {doubt}.")
+            same = (own.metric, own.dataset, own.split) == (other.metric, other.dataset, other.split)
+            if same and other.head not in judged and own.interval is not None and other.interval is not None:
+                judged.add(other.head)
+                sentences.append(_verdict(own, own.interval, other, other.interval))
     return sentences
+
+
+def _verdict(own: CardResult, interval: Interval, other: CardResult, other_interval: Interval) -> str:
+    points = 100 * abs(own.value - other.value)
+    side = "ahead of" if own.value > other.value else "behind"
+    order = "equal to" if points < 0.05 else f"{points:.1f} points {side}"
+    apart = interval[0] > other_interval[1] or other_interval[0] > interval[1]
+    doubt = "the intervals do not overlap" if apart else "the intervals overlap, so this may be chance"
+    metric, rival = cell(own.metric_name or own.metric), cell(other.head or "the other head")
+    return f"In {metric} this model is {order} {rival}; {doubt}."
 
 
 def training_section(facts: CardFacts) -> str:
@@ -139,7 +145,7 @@ def limits_section(facts: CardFacts, *, quantum: bool, max_length: int | None) -
         points += [
             "**Nothing here runs faster or better because it is quantum.** The circuit is simulated on an ordinary "
             "computer; the cost of an exact simulation doubles with every qubit. It was not run on quantum hardware, "
-            "unless the training settings above say so.",
+            "unless the section on training says so.",
             "On frozen embeddings of small training sets, plain logistic regression is usually as good or better; "
             "compare before you choose this head.",
         ]

@@ -56,6 +56,7 @@ def _run(output: Path, dataset: str, qubits: int | None, epochs: int | None, see
     from setfit_quantum.default_body import DEFAULT_BODY
     from setfit_quantum.evaluation import evaluate_predictions
     from setfit_quantum.training import train_head
+    from setfit_quantum.training.card_results import results_of
 
     with checking_input():
         head = build_head(None, multilabel=False, n_qubits=qubits, seed=seed)
@@ -71,13 +72,21 @@ def _run(output: Path, dataset: str, qubits: int | None, epochs: int | None, see
     prepare_simulator(head)
     note("Training the quantum head ...")
     result = train_head(head, features, targets, arguments, label_names=classes)
-    model.head_training = result
+    model.record_training(arguments, result, n_train=len(train))
     predictions = head.predict(test_features).cpu().numpy()
     quantum = evaluate_predictions(test_targets, predictions, classes)
     started = time.perf_counter()
     logistic = fit_logistic_regression(features.cpu(), targets)
     logistic_seconds = time.perf_counter() - started
     classical = evaluate_predictions(test_targets, logistic.predict(test_features.cpu()), classes)
+    place: dict[str, Any] = {
+        "dataset": f"bundled:{dataset}",
+        "dataset_name": f"{dataset} (bundled with setfit-quantum)",
+    }
+    model.card_facts = model.card_facts.with_changes(language=("en",))
+    model.record_results(results_of(quantum, **place))
+    rival: dict[str, Any] = {"head": "logistic regression", "parameters": count_parameters(logistic)}
+    model.record_results(results_of(classical, **place, **rival), compared=True)
     model.save_pretrained(str(output))
     rows = [
         (f"quantum head ({head.config.n_qubits} qubits)", head.num_parameters(), result.seconds, quantum),

@@ -16,6 +16,7 @@ from setfit_quantum.data import Examples, draw_few_shot, has_splits, load_exampl
 from setfit_quantum.evaluation import evaluate_predictions
 from setfit_quantum.head import SetFitQuantumHead
 from setfit_quantum.training import CheckpointError, HeadTrainingArguments, TrainingInterrupted
+from setfit_quantum.training.card_results import results_of
 from setfit_quantum.training.checkpoint import CheckpointStore
 
 __all__ = [
@@ -205,7 +206,12 @@ def run(
     if test is not None:
         note(f"Classifying {len(test)} test texts ...")
         predictions, _ = classify(model, test.texts)
-        tested = evaluate_predictions(encode_targets(test, classes, multilabel), predictions, classes).to_dict()
+        evaluation = evaluate_predictions(encode_targets(test, classes, multilabel), predictions, classes)
+        # A card travels: it has a file's name, and not where it lies on this machine.
+        local = test.name.startswith(("/", ".", "~", "\\")) or Path(test.name).exists()
+        model.record_results(results_of(evaluation, Path(test.name).name if local else test.name))
+        model.save_card(output)
+        tested = evaluation.to_dict()
     held_out = 0 if arguments.validation_split is None else int(np.ceil(arguments.validation_split * len(train)))
     n_validation = len(validation) if validation is not None else held_out
     return {

@@ -29,8 +29,8 @@ answer. Circuits of this size can be simulated easily: quantum hardware would be
 </div>
 <p class="sq-sub"><b>Why look at it then?</b> To see what noise does to a quantum classifier, to check claims about such
 classifiers, and to be ready when devices get better. <b>Privacy:</b> texts and models are not stored; a model that
-you train lives as long as your page. Under the errors of a device a distribution is averaged over up to
-1,024 random error patterns, and every re-measurement draws its shots from it.</p>
+you train lives as long as your page. Under the errors of a device the outcomes are averaged over several
+hundred random error patterns, and every re-measurement draws its shots from that.</p>
 </div>
 """
 

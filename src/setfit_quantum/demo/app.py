@@ -42,7 +42,8 @@ def build_app(engine: Engine) -> gr.Blocks:
         trained = gr.State(None, time_to_live=STATE_SECONDS)
         gr.HTML(
             '<header class="sq-header"><h1>A quantum circuit reads your sentence</h1><p>'
-            "A few simulated qubits decide what a sentence says. Turn the noise up and watch them hesitate.</p></header>"
+            "A few simulated qubits decide what a sentence says. Turn the noise up and watch them hesitate."
+            "</p></header>"
         )
         with gr.Tabs():
             with gr.Tab("Classify", id="classify"):
@@ -58,7 +59,8 @@ def build_app(engine: Engine) -> gr.Blocks:
         # The page opens with an answer instead of with empty frames.
         app.load(**panel.run, show_progress="hidden")
     app.queue(max_size=QUEUE, default_concurrency_limit=4)
-    return app
+    blocks: gr.Blocks = app
+    return blocks
 
 
 def serve(

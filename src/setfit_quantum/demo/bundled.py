@@ -119,10 +119,8 @@ def cache_folder() -> Path:
 
 def _key() -> str:
     """Changes with whatever changes the trained model."""
-    parts = [__version__, DEFAULT_BODY, json.dumps([HEAD, TRAINING]), bundled_path("reviews", "train").read_bytes()]
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part if isinstance(part, bytes) else part.encode())
+    settings = json.dumps([__version__, DEFAULT_BODY, HEAD, TRAINING])
+    digest = hashlib.sha256(settings.encode() + bundled_path("reviews", "train").read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -33,7 +33,8 @@ def draw_circuit(head: SetFitQuantumHead, angles: list[float] | None = None) -> 
         for wire in range(n)
     )
     box = (
-        f'<rect class="sq-repeat" x="{_MARGIN + 4}" y="{_TOP - 8}" width="{width + 12}" height="{n * _ROW + 6}" rx="8"/>'
+        f'<rect class="sq-repeat" x="{_MARGIN + 4}" y="{_TOP - 8}" width="{width + 12}" '
+        f'height="{n * _ROW + 6}" rx="8"/>'
         f'<text class="sq-label" x="{_MARGIN + 8}" y="{_TOP - 14}">run {config.n_reuploads} times, '
         f"with the same trained angles</text>"
         f'<text class="sq-label" x="{start}" y="{_TOP - 14}">then once, and every qubit is measured</text>'
@@ -83,8 +84,9 @@ def _draw_gate(gate: Gate, x: int, angles: list[float] | None, weights: list[flo
     if len(gate.wires) == 2:
         control, target = (_at(wire) for wire in gate.wires)
         return (
-            f'<g class="sq-cx"><line x1="{x}" x2="{x}" y1="{control}" y2="{target}"/><circle class="sq-control" cx="{x}" '
-            f'cy="{control}" r="4"/><circle class="sq-target" cx="{x}" cy="{target}" r="8"/>'
+            f'<g class="sq-cx"><line x1="{x}" x2="{x}" y1="{control}" y2="{target}"/><circle '
+            f'class="sq-control" cx="{x}" cy="{control}" r="4"/><circle class="sq-target" cx="{x}" '
+            f'cy="{target}" r="8"/>'
             f'<path d="M{x - 8} {target}h16M{x} {target - 8}v16"/></g>'
         )
     y = _at(gate.wires[0])
@@ -96,8 +98,8 @@ def _draw_gate(gate: Gate, x: int, angles: list[float] | None, weights: list[flo
         colour, name = 0, f"θ{gate.weight}"
         title = f"{name} = {weights[gate.weight]:+.3f}"
     return (
-        f'<g class="sq-gate sq-c{colour}"><title>RY({title})</title><rect x="{x - 15}" y="{y - 11}" width="30" height="22" '
-        f'rx="4"/><text x="{x}" y="{y + 4}" text-anchor="middle">{name}</text></g>'
+        f'<g class="sq-gate sq-c{colour}"><title>RY({title})</title><rect x="{x - 15}" y="{y - 11}" '
+        f'width="30" height="22" rx="4"/><text x="{x}" y="{y + 4}" text-anchor="middle">{name}</text></g>'
     )
 
 

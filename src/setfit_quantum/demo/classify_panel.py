@@ -32,6 +32,7 @@ SHOTS, LEVEL, PRESET = 100, 1.0, "ionq-forte-enterprise"
 MEASURING = "measuring"
 """Name of the group of events that measure; `LIMIT` of them run at once."""
 LIMIT = 2
+_SHOW = "() => { if (innerWidth < 700) document.querySelector('#%s-answer').scrollIntoView({behavior: 'smooth'}); }"
 _LISTED_REPEATS = 50
 """Measurements of each sentence where there are several."""
 
@@ -182,6 +183,8 @@ def build_panel(engine: Engine, find_model: FindModel, trained: gr.State, *, pre
         trigger_mode="always_last",
         show_progress="minimal",
     )
+    # On a phone the answer is below the fold.
+    button.click(None, js=_SHOW % prefix, api_visibility="private")
     for chip, example in chips:
         # The chip's text is known: no need to ask the server before it is measured.
         chip.click(lambda value=example: value, None, text, api_visibility="private", queue=False).then(

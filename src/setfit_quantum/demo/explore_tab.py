@@ -36,8 +36,8 @@ def build_explore_tab() -> None:
     gr.HTML(f'<div class="sq-triple">{"".join(draw_study(name) for name in STUDIES)}</div>', elem_id="explore-accuracy")
     gr.Markdown(
         "## Energy of one inference\n"
-        "A quantum processor needs energy in proportion to shots and gates; a GPU that simulates the same circuit needs "
-        "twice as much with every further qubit. Where they cross depends on the assumptions: move them."
+        "A quantum processor needs energy in proportion to shots and gates; a GPU that simulates the same circuit "
+        "needs twice as much with every further qubit. Where they cross depends on the assumptions: move them."
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320), gr.Group():
@@ -56,11 +56,11 @@ def build_explore_tab() -> None:
             figure = gr.HTML(
                 draw_energy("forte-enterprise", 8000, 300, 34, 700), elem_id="energy-figure", elem_classes="sq-card"
             )
-    inputs = [times, shots, watts, rate, power]
+    sliders = [shots, watts, rate, power]
     gr.on(
-        [times.input, *(slider.release for slider in inputs[1:])],
+        [times.input, *(slider.release for slider in sliders)],
         draw_energy,
-        inputs,
+        [times, *sliders],
         figure,
         api_visibility="private",
         show_progress="hidden",
@@ -85,11 +85,11 @@ def build_explore_tab() -> None:
             )
         with gr.Column(scale=6, min_width=320):
             counted = gr.HTML(draw_parameters(10, 1, 2, 384), elem_id="count-figure", elem_classes="sq-card")
-    inputs = [qubits, encoders, classes, width]
+    sliders = [qubits, encoders, classes]
     gr.on(
-        [width.input, *(slider.release for slider in inputs[:3])],
+        [width.input, *(slider.release for slider in sliders)],
         draw_parameters,
-        inputs,
+        [*sliders, width],
         counted,
         api_visibility="private",
         show_progress="hidden",
@@ -168,8 +168,8 @@ def draw_energy(times: str, shots: float, watts: float, rate: float, power: floa
     )
     return (
         f'<p class="sq-verdict" role="status">{words}</p>{picture}<p class="sq-sub">'
-        "Gate counts are those of the paper’s circuit (15 one-qubit and 6 two-qubit gates per qubit). The paper puts the "
-        "crossing at 46 qubits. A simulator on a GPU is not the best classical method: at 10 qubits, logistic "
+        "Gate counts are those of the paper’s circuit (15 one-qubit and 6 two-qubit gates per qubit). The paper puts "
+        "the crossing at 46 qubits. A simulator on a GPU is not the best classical method: at 10 qubits, logistic "
         "regression does the same job for a tiny part of either energy.</p>"
     )
 

@@ -78,10 +78,10 @@ def check_whole(name: str, value: Any, low: int, high: int) -> int:
     Raises:
         RequestError: Anything else.
     """
-    number = value if isinstance(value, Integral) else int(value) if _is_whole(value) else None
+    number = int(value) if isinstance(value, Integral) or _is_whole(value) else None
     if number is None or isinstance(value, bool) or not low <= number <= high:
         raise RequestError(f"{name} must be a whole number between {low:,} and {high:,}, but got {_show(value)}.")
-    return int(number)
+    return number
 
 
 def check_shots(value: Any) -> int:
@@ -131,9 +131,10 @@ def check_training_rows(rows: Any) -> Examples:
 
 def _read_row(row: Any, number: int) -> tuple[str, str]:
     values = [row.get("text"), row.get("label")] if isinstance(row, dict) else row
-    if not isinstance(values, list | tuple) or len(values) != 2:
+    # A table may have grown empty columns.
+    if not isinstance(values, list | tuple) or len(values) < 2 or any(value not in (None, "") for value in values[2:]):
         raise RequestError(f"Row {number} must be a text and a label, but is {_show(row)}.")
-    text, label = ("" if value is None or value != value else str(value).strip() for value in values)
+    text, label = ("" if value is None or value != value else str(value).strip() for value in values[:2])
     return text, label
 
 

@@ -50,7 +50,8 @@ def _head(title: str, note: str, labels: Sequence[str], probabilities: np.ndarra
     rows = "".join(
         f'<li class="{"sq-won" if number == winner else ""}"><span class="sq-name" dir="auto">{escape(label)}</span>'
         f'<span class="sq-value">{percent(value)}</span>'
-        f'<span class="sq-track"><span class="sq-fill sq-c{number}" style="width:{100 * value:.2f}%"></span></span></li>'
+        f'<span class="sq-track"><span class="sq-fill sq-c{number}" style="width:{100 * value:.2f}%"></span></span>'
+        f"</li>"
         for number, (label, value) in enumerate(zip(labels, probabilities, strict=True))
     )
     return (
@@ -146,19 +147,21 @@ def draw_stages(reading: Reading) -> str:
         vote_head = (
             f'<th scope="col">4 Vote<small>▸ <b dir="auto">{for_}</b> or <b dir="auto">{against}</b> ◂</small></th>'
         )
+        between = percent(1 / (1 + math.exp(-min(float(reading.votes.sum()), 500))))
         bias, total = float(reading.votes[-1]), float(reading.votes.sum())
         foot = (
             f"<tfoot><tr><th scope='row' colspan='3'>constant</th><td>{_vote(bias, scale, reading)}</td></tr>"
             f"<tr><td colspan='4' class='sq-sum'>The votes add up to {total:+.2f} for "
-            f'<b dir="auto">{for_}</b> over <b dir="auto">{against}</b>: {percent(1 / (1 + math.exp(-min(total, 500))))}'
+            f'<b dir="auto">{for_}</b> over <b dir="auto">{against}</b>: {between}'
             f" between the two.</td></tr></tfoot>"
         )
     return (
         "<h3>What each stage saw</h3>"
         f"<p class='sq-sub'><b>1 Embedding</b> The sentence transformer turns the sentence into "
         f"{len(reading.embedding)} numbers (classical).</p>{_embedding(reading.embedding)}"
-        "<p class='sq-sub'><b>2 to 4</b> A simulated quantum encoder compresses them into one angle per qubit. The circuit "
-        "turns the qubits by these angles, entangles and measures them. A linear layer adds up what they say.</p>"
+        "<p class='sq-sub'><b>2 to 4</b> A simulated quantum encoder compresses them into one angle per qubit. The "
+        "circuit turns the qubits by these angles, entangles and measures them. A linear layer adds up what they "
+        "say.</p>"
         f'<div class="sq-scroll"><table class="sq-table"><thead><tr><th scope="col">Qubit</th>'
         f'<th scope="col">2 Angle<small>radians</small></th>'
         f'<th scope="col">3 Measured ⟨Z⟩<small>−1 to 1; tick: exact</small></th>{vote_head}</tr></thead>'
@@ -176,7 +179,10 @@ def _embedding(values: np.ndarray) -> str:
         for number, value in enumerate(values.tolist())
     )
     text = f"The embedding as {len(values)} coloured cells; the strongest number is {scale:.2f} in absolute value."
-    return f'<svg class="sq-embedding" preserveAspectRatio="none" viewBox="0 0 {columns} {rows}" role="img" aria-label="{text}">{cells}</svg>'
+    return (
+        f'<svg class="sq-embedding" preserveAspectRatio="none" viewBox="0 0 {columns} {rows}" role="img" '
+        f'aria-label="{text}">{cells}</svg>'
+    )
 
 
 def _dial(angle: float) -> str:
@@ -206,7 +212,8 @@ def _vote(value: float, scale: float, reading: Reading) -> str:
     side = "left:50%" if value >= 0 else f"left:{50 - width:.1f}%"
     return (
         f'<span class="sq-cell"><span class="sq-z" aria-hidden="true"><i class="sq-zero"></i>'
-        f'<i class="sq-voted sq-c{number}" style="{side};width:{width:.1f}%"></i></span><span>{value:+.2f}</span></span>'
+        f'<i class="sq-voted sq-c{number}" style="{side};width:{width:.1f}%"></i></span>'
+        f"<span>{value:+.2f}</span></span>"
     )
 
 

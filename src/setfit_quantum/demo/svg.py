@@ -186,7 +186,8 @@ def _grid(frame: _Frame) -> str:
     parts.append(f'<line class="sq-axis" x1="{_LEFT}" x2="{frame.right}" y1="{bottom}" y2="{bottom}"/>')
     for value, text in frame.x.marks():
         parts.append(
-            f'<text class="sq-tick" x="{frame.at_x(value):.1f}" y="{bottom + 16}" text-anchor="middle">{escape(text)}</text>'
+            f'<text class="sq-tick" x="{frame.at_x(value):.1f}" y="{bottom + 16}" text-anchor="middle">'
+            f"{escape(text)}</text>"
         )
     middle = (_LEFT + frame.right) / 2
     parts.append(

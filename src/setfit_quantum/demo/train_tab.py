@@ -39,8 +39,8 @@ def build_train_tab(engine: Engine, trained: gr.State) -> None:
     """Build the tab in the current block; `trained` holds the session's `Trained`."""
     running = gr.State(None, time_to_live=STATE_SECONDS)
     gr.Markdown(
-        "Give a few examples of each label, and train a quantum head on them. Nothing is kept: the model lives as long as "
-        "this page, and nobody else can reach it."
+        "Give a few examples of each label, and train a quantum head on them. Nothing is kept: the model lives as long "
+        "as this page, and nobody else can reach it."
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
@@ -48,7 +48,7 @@ def build_train_tab(engine: Engine, trained: gr.State) -> None:
                 value=prefilled_rows(),
                 headers=["text", "label"],
                 datatype=["str", "str"],
-                column_count=(2, "fixed"),
+                column_count=2,
                 column_widths=["72%", "28%"],
                 type="array",
                 interactive=True,
@@ -181,8 +181,8 @@ def describe(found: Trained) -> str:
     head = found.model.head
     ended = {"finished": "Finished", "stopped": "Stopped by you", "out of time": "Ended by the time limit"}[found.ended]
     text = (
-        f"<b>{ended}</b> after {len(found.history)} epochs in {found.seconds:.1f} s: {head.num_parameters()} parameters, "
-        f"{found.n_train} examples."
+        f"<b>{ended}</b> after {len(found.history)} epochs in {found.seconds:.1f} s: "
+        f"{head.num_parameters()} parameters, {found.n_train} examples."
     )
     if found.accuracy is None or found.classical_accuracy is None:
         return text + " Nothing was held out: for that, every label needs four examples."

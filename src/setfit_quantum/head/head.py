@@ -6,8 +6,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,13 +24,11 @@ from setfit_quantum.head.encoders import (
     initialize_angles,
     initialize_linear,
 )
+from setfit_quantum.head.files import HeadFiles
 from setfit_quantum.head.loss import CheckedLoss
 from setfit_quantum.head.settings import HeadSettings, as_noise_model, backend_name
 from setfit_quantum.measurement import measure
 from setfit_quantum.noise import NoiseModel
-
-if TYPE_CHECKING:
-    from huggingface_hub import CommitInfo
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +36,7 @@ _MAX_AMPLITUDES = 2**24
 """Amplitudes simulated at once at inference (64 MiB in float32); training runs the user's batch as it is."""
 
 
-class SetFitQuantumHead(HeadSettings, HeadCircuits):
+class SetFitQuantumHead(HeadSettings, HeadCircuits, HeadFiles):
     """A classification head that decides with a parameterized quantum circuit.
 
     It follows the interface of `setfit.SetFitHead`, so SetFit trains and calls it like its own. The arguments
@@ -104,7 +101,7 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        self._out_features_given = out_features is not None
+        self._out_features_fixed = out_features is not None
         self._noise = as_noise_model(noise)
         if isinstance(backend, str) and backend.startswith(CUSTOM_BACKEND):
             logger.warning("The head ran on %r, which cannot be loaded; it uses 'auto' until you assign one.", backend)
@@ -206,24 +203,28 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
         self.encoder.build(self.config)
 
     def fit_out_features(self, n_outputs: int) -> None:
-        """Take the number of classes (or labels) from the data, unless the user gave one.
+        """Take the number of classes (or labels) from the data, unless it was given or the head has been trained.
 
         The last layer is drawn anew when the number changes.
 
         Raises:
-            ValueError: The user gave fewer outputs than the data has.
+            ValueError: The head has fewer outputs than the data, and may not change.
         """
-        if n_outputs == self.out_features or (self._out_features_given and n_outputs < self.out_features):
+        if n_outputs == self.out_features or (self._out_features_fixed and n_outputs < self.out_features):
             return
-        if self._out_features_given:
+        if self._out_features_fixed:
             raise ValueError(
                 f"Argument `out_features` must be at least {n_outputs}, the number of classes in the labels, "
-                f"but got {self.out_features}."
+                f"but got {self.out_features} (given, or fixed when the head was trained: make a new head for more)."
             )
         self.config = self.config.with_changes(out_features=max(n_outputs, 1 if self.multitarget else 2))
         device = self.device
         self._build_linear()
         self.to(device)
+
+    def fix_out_features(self) -> None:
+        """Keep the number of outputs from now on: a training starts, which another last layer would throw away."""
+        self._out_features_fixed = True
 
     def _build_linear(self) -> None:
         if not self.config.final_linear:
@@ -355,37 +356,6 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits):
         """
         self.check_built()
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
-
-    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
-        """Write the head alone (settings, weights, circuit) into a folder, atomically."""
-        from setfit_quantum.serialization import save_head
-
-        save_head(self, save_directory, **kwargs)
-
-    def push_to_hub(self, repo_id: str, **options: Any) -> CommitInfo:
-        """Push the head alone to the Hub as one commit, with a card; transient errors are tried again.
-
-        Args:
-            repo_id: `"name"` or `"namespace/name"`; made where it does not exist.
-            **options: `commit_message`, `commit_description`, `private`, `token`, `branch`, `create_pr` (see
-                `SetFitModel.push_to_hub`).
-
-        Returns:
-            Address of the commit: a text with the attributes `oid`, `repo_url` and `pr_url`.
-
-        Raises:
-            PushError: The Hub refused or could not be reached; the message says how to go on.
-        """
-        from setfit_quantum.hub import PushOptions, push_head
-
-        return push_head(self, repo_id, PushOptions(**options)).info
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> SetFitQuantumHead:
-        """Load a head from a folder or a Hub repository that `save_pretrained` or SetFit saving wrote."""
-        from setfit_quantum.serialization import load_head
-
-        return load_head(pretrained_model_name_or_path, **kwargs)
 
     def extra_repr(self) -> str:
         """Settings shown by `print(head)`."""

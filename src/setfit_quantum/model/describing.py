@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from setfit_quantum import __version__
 from setfit_quantum.card import CardFacts, CardResult
 from setfit_quantum.card.facts import Scalar
-from setfit_quantum.evaluation import Evaluation
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult
 
 if TYPE_CHECKING:
-    from setfit_quantum.model.setfit_model import SetFitModel
+    pass
 
-WILSON = "95 % Wilson interval over examples"
-BOOTSTRAP = "95 % percentile bootstrap over examples"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _LIBRARIES = ("torch", "setfit", "sentence-transformers", "transformers")
 
@@ -96,47 +92,6 @@ def library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def results_of(
-    evaluation: Evaluation,
-    dataset: str,
-    split: str = "test",
-    *,
-    dataset_name: str | None = None,
-    head: str | None = None,
-    parameters: int | None = None,
-) -> list[CardResult]:
-    """Accuracy and macro F1 of an evaluation, for the card.
-
-    Args:
-        evaluation: What `evaluate_predictions` found.
-        dataset: Id of the data.
-        split: Its split.
-        dataset_name: Its name for people.
-        head: The head it belongs to; None: the model's own.
-        parameters: Number of that head's trained parameters.
-    """
-    shared: dict[str, Any] = {
-        "dataset": dataset, "split": split, "dataset_name": dataset_name, "n_examples": evaluation.n_examples,
-        "head": head, "parameters": parameters,
-    }  # fmt: skip
-    return [
-        CardResult("accuracy", evaluation.accuracy, evaluation.accuracy_interval, WILSON, **shared),
-        CardResult("f1", evaluation.macro_f1, _around(evaluation.macro_f1, evaluation.macro_f1_interval), BOOTSTRAP,
-                   metric_name="macro F1", **shared),
-    ]  # fmt: skip
-
-
-def record_results(model: SetFitModel, results: Iterable[CardResult], *, compared: bool = False) -> None:
-    """Keep measured figures for the model's card."""
-    for result in results:
-        model.card_facts = model.card_facts.with_result(result, compared=compared)
-
-
-def _around(value: float, interval: tuple[float, float]) -> tuple[float, float]:
-    """A bootstrap interval may miss the value itself when almost all resamples agree."""
-    return min(value, interval[0]), max(value, interval[1])
 
 
 def _results_of_plain_trainer(data: Any) -> list[CardResult]:

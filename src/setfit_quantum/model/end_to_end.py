@@ -131,6 +131,11 @@ class BodyAndHead(nn.Module):
         if hasattr(self.head, "fit_out_features"):
             self.head.fit_out_features(n_outputs)
 
+    def fix_out_features(self) -> None:
+        """Tell the head that its training starts."""
+        if hasattr(self.head, "fix_out_features"):
+            self.head.fix_out_features()
+
     @property
     def multitarget(self) -> bool:
         """Whether the head gives several labels per text."""

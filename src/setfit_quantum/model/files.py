@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setfit_quantum.card import CardFacts, render_card
+from setfit_quantum.card import CardFacts, CardResult, render_card
 from setfit_quantum.hub import PushOptions, push_saved
 from setfit_quantum.model.body import embedding_width
 from setfit_quantum.model.describing import describe_training, gather_facts, library_versions
 from setfit_quantum.model.heads import fit_to_body
-from setfit_quantum.model.saving import save_model
+from setfit_quantum.model.plain_export import export_plain_setfit
+from setfit_quantum.model.saving import save_card, save_model
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult
 
 if TYPE_CHECKING:
@@ -96,6 +97,32 @@ class ModelFiles:
 
     def _save_pretrained(self, save_directory: Path | str) -> None:
         save_model(self, Path(save_directory))
+
+    def save_card(self, save_directory: str | Path) -> None:
+        """Write the card anew into the folder that the model was saved in, for example after it was measured."""
+        save_card(self, Path(save_directory))
+
+    def export_plain_setfit(self, folder: str | Path) -> None:
+        """Write the model for plain SetFit, which pickles its head; only heads that plain SetFit computes exactly.
+
+        Args:
+            folder: A new or empty folder.
+
+        Raises:
+            TypeError: A quantum head, or another that plain SetFit does not have.
+            ValueError: The folder is not empty.
+        """
+        export_plain_setfit(self, Path(folder))
+
+    def record_results(self, results: Iterable[CardResult], *, compared: bool = False) -> None:
+        """Keep measured figures for the card; `save_pretrained` or `save_card` writes them.
+
+        Args:
+            results: The figures.
+            compared: Whether they are another head's, measured on the same embeddings.
+        """
+        for result in results:
+            self.card_facts = self.card_facts.with_result(result, compared=compared)
 
     def push_to_hub(
         self,

@@ -96,7 +96,8 @@ def load_parts(
     saved = None if folder is None or wants_new else _read_saved_head(folder, options)
     facts = CardFacts() if folder is None else read_facts(folder)
     if saved is None:  # another head: only what concerns the body still holds
-        facts = CardFacts(base_model=facts.base_model)
+        of_body = {name: value for name, value in facts.training.items() if name == "body"}
+        facts = CardFacts(base_model=facts.base_model, training=of_body)
     body = load_body(body_source, options.hub, device=options.device, trust_remote_code=options.trust_remote_code)
     width = embedding_width(body)
     built = saved

@@ -13,10 +13,11 @@ from setfit_quantum.head import SetFitQuantumHead
 from setfit_quantum.model.body import embedding_width
 from setfit_quantum.model.describing import gather_facts
 from setfit_quantum.model.heads import fit_to_body
-from setfit_quantum.serialization.atomic import staged_save
+from setfit_quantum.serialization.atomic import recover, staged_save
 from setfit_quantum.serialization.dense_head_files import write_dense_head
 from setfit_quantum.serialization.head_files import write_head_files
 from setfit_quantum.serialization.layout import CARD, CIRCUIT_PICTURE, SKLEARN_HEAD
+from setfit_quantum.serialization.manifest import verify_files
 from setfit_quantum.serialization.setfit_config import SetFitConfig, write_setfit_config
 from setfit_quantum.serialization.sklearn_files import write_sklearn_head
 from setfit_quantum.vanilla import import_setfit
@@ -42,9 +43,25 @@ def save_model(model: Any, folder: Path) -> None:
         )
         write_setfit_config(staging, config)
         model.model_body.save(str(staging), create_model_card=False)
-        write_facts(staging, gather_facts(model))
-        picture = CIRCUIT_PICTURE if draw_circuit(model.model_head, staging / CIRCUIT_PICTURE) else None
-        (staging / CARD).write_text(model.generate_model_card(picture), encoding="utf-8")
+        _write_card(model, staging)
+
+
+def save_card(model: Any, folder: Path) -> None:
+    """Write the card of a `SetFitModel` anew into the folder that it was saved in, atomically.
+
+    Raises:
+        ModelFileError: The folder holds no saved model, or a damaged one.
+    """
+    recover(folder)
+    verify_files(folder)
+    with staged_save(folder, keep_others=True, keep_head=True) as staging:
+        _write_card(model, staging)
+
+
+def _write_card(model: Any, folder: Path) -> None:
+    write_facts(folder, gather_facts(model))
+    picture = CIRCUIT_PICTURE if draw_circuit(model.model_head, folder / CIRCUIT_PICTURE) else None
+    (folder / CARD).write_text(model.generate_model_card(picture), encoding="utf-8")
 
 
 def check_savable(head: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from setfit_quantum.serialization.sources import HubOptions
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult
 from setfit_quantum.training.setfit_arguments import head_settings_in
 from setfit_quantum.training.setfit_defaults import replace_untouched, trainer_fields
-from setfit_quantum.vanilla import import_setfit
+from setfit_quantum.vanilla import import_setfit, is_evaluate_with_names
 
 _PlainSetFitModel: Any = import_setfit().SetFitModel
 
@@ -291,6 +292,8 @@ class SetFitModel(ModelFiles, _PlainSetFitModel):
             shape = (0, self.model_head.out_features) if several else (0,)
             empty = torch.empty(shape, dtype=torch.long)
             return empty.numpy() if as_numpy else empty
+        if not use_labels and self.labels and self.has_differentiable_head:
+            use_labels = is_evaluate_with_names(sys._getframe(1))
         return super().predict(
             texts,
             batch_size=batch_size,

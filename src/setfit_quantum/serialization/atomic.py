@@ -24,12 +24,13 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def staged_save(folder: Path, *, keep_others: bool = False) -> Iterator[Path]:
+def staged_save(folder: Path, *, keep_others: bool = False, keep_head: bool = False) -> Iterator[Path]:
     """Collect a new version of `folder`, and put it in place on leaving without an error.
 
     Args:
         folder: The target; made where it does not exist.
-        keep_others: Whether files of the former version (other heads excepted) belong to the new one too.
+        keep_others: Whether files of the former version (heads excepted) belong to the new one too.
+        keep_head: With `keep_others`, whether the former version's head does so as well.
 
     Yields:
         An empty folder to write the files into.
@@ -47,7 +48,7 @@ def staged_save(folder: Path, *, keep_others: bool = False) -> Iterator[Path]:
     staging.mkdir()
     try:
         yield staging
-        _seal(folder, staging, keep_others)
+        _seal(folder, staging, keep_others, keep_head)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
@@ -73,12 +74,12 @@ def recover(folder: Path) -> None:
         raise ModelFileError(folder, f"holds an interrupted save that cannot be finished here ({error}).") from error
 
 
-def _seal(folder: Path, staging: Path, keep_others: bool) -> None:
+def _seal(folder: Path, staging: Path, keep_others: bool, keep_head: bool) -> None:
     names = [path.relative_to(staging).as_posix() for path in staging.rglob("*") if path.is_file()]
     entries = measure_files(staging, names)
     former = read_manifest(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
     if keep_others:
-        others = {name: entry for name, entry in former.items() if name not in HEAD_FILES}
+        others = {name: entry for name, entry in former.items() if keep_head or name not in HEAD_FILES}
         removals = set(former) - set(others) - set(entries)
         entries = others | entries
     else:

@@ -82,6 +82,9 @@ def train_head(
             eval_labels=eval_labels,
             label_names=label_names,
         )
+        fix_outputs: Any = getattr(head, "fix_out_features", None)
+        if fix_outputs is not None:
+            fix_outputs()
         with _cores_for(head, arguments.batch_size):
             return _Run(head, data, arguments, callback_list).run()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from setfit_quantum.training.callbacks import HeadTrainingCallback
+from setfit_quantum.training.card_results import results_of_metric
 from setfit_quantum.training.labels import encode_labels
 from setfit_quantum.training.modes import preserved
 from setfit_quantum.training.setfit_arguments import TrainingArguments, head_arguments_of
@@ -89,6 +91,7 @@ class Trainer(_SetFitTrainer):
         with delayed_train_end(self.st_trainer), preserved(self.model.model_body):
             if self._tunes_body(args):
                 self.train_embeddings(*train_data, *eval_data, args=args)
+                self._note_tuned_body(args)
             else:
                 begin_without_body(self.st_trainer)
             self.train_classifier(train_data[0], train_data[1], args=args)
@@ -136,13 +139,24 @@ class Trainer(_SetFitTrainer):
             metric = load_metric(metric, several_labels=self.model.multi_target_strategy is not None)
         elif not callable(metric):
             raise TypeError(f"Argument `metric` must be a name or a callable, but got {metric!r}.")
-        results = metric(predictions, references, **(self.metric_kwargs or {}))
+        compute = partial(metric, **(self.metric_kwargs or {}))
+        results = compute(predictions, references)
         if not isinstance(results, dict):
             results = {"metric": results}
+        self._record(results, compute, predictions, references, metric_key_prefix)
         self.model.model_card_data.post_training_eval_results(
             {f"{metric_key_prefix}_{name}": value for name, value in results.items()}
         )
         return results
+
+    def _record(self, results: dict[str, Any], metric: Any, predictions: Any, references: Any, split: str) -> None:
+        """Keep the figures for the card, with intervals."""
+        if not hasattr(self.model, "card_facts"):  # a model of plain SetFit
+            return
+        data = self.model.model_card_data
+        where = {"dataset": data.dataset_id or "unknown", "dataset_name": data.dataset_name, "split": split}
+        for result in results_of_metric(results, metric, predictions, references, **where):
+            self.model.card_facts = self.model.card_facts.with_result(result)
 
     def _with_columns(self, dataset: Any) -> Any:
         if dataset is None:
@@ -185,6 +199,15 @@ class Trainer(_SetFitTrainer):
                 n_classes=encoded.n_classes,
                 argument="eval labels",
             )
+
+    def _note_tuned_body(self, args: Any) -> None:
+        """Say in the card what was done to the body; `fit` keeps it."""
+        if hasattr(self.model, "card_facts"):
+            steps = f"{args.max_steps} steps" if args.max_steps > 0 else f"{args.embedding_num_epochs} epochs"
+            rate = args.body_embedding_learning_rate
+            note = f"tuned contrastively ({steps}, batches of {args.embedding_batch_size}, learning rate {rate:g})"
+            facts = self.model.card_facts
+            self.model.card_facts = facts.with_changes(training={**facts.training, "body": note})
 
     def _tunes_body(self, args: Any) -> bool:
         if args.max_steps <= 0 and args.embedding_num_epochs == 0:

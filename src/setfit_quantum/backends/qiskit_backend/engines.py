@@ -170,7 +170,9 @@ class StatevectorEngine(Engine):
     def make_sampler(self, circuit: Circuit, noise: NoiseModel | None, seed: int | None) -> tuple[Any, Any]:
         """See `Engine.make_sampler`."""
         _refuse_noise(noise)
-        return import_qiskit("qiskit.primitives").StatevectorSampler(seed=seed), None
+        # Given a number, Qiskit would start anew from it for every row of a batch, whose shots would then be the same.
+        generator = None if seed is None else np.random.default_rng(seed)
+        return import_qiskit("qiskit.primitives").StatevectorSampler(seed=generator), None
 
     def make_estimator(self, circuit: Circuit, noise: NoiseModel | None) -> tuple[Any, Any]:
         """See `Engine.make_estimator`."""
