@@ -31,7 +31,10 @@ def check_float(name: str, value: Any, *, minimum: float | None = None, maximum:
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"Argument `{name}` must be a number, but got {value!r}.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond what a float holds
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"Argument `{name}` must be finite, but got {value!r}.")
     _check_range(name, number, minimum, maximum)

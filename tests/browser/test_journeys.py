@@ -154,7 +154,7 @@ def test_train_try_download_and_push(visit: Visit, demo: Demo, screenshots: Path
     expect(toast(page)).to_contain_text("Pushing needs a token")
     page.locator("#push-token input").fill(WRITE_TOKEN)
     page.locator("#push-start").click()
-    expect(page.locator("#push-outcome a")).to_contain_text("tester/from-the-demo")
+    expect(page.locator("#push-outcome a")).to_contain_text("tester/from-the-demo", timeout=90_000)
     expect(page.locator("#push-token input")).to_have_value("")
     shoot(page, screenshots, "trained-desktop-light")
     files = repository_files(demo, "tester/from-the-demo")

@@ -28,7 +28,7 @@ def write_front_matter(facts: CardFacts, name: str, *, quantum: bool = True) -> 
         base_model=facts.base_model,
         datasets=list(facts.datasets) or None,
         metrics=list(dict.fromkeys(result.metric for result in results)) or None,
-        model_name=name if results else None,
+        model_name=_line(name) if results else None,
         eval_results=[_to_eval_result(result) for result in results] or None,
     )
     return f"---\n{data.to_yaml(line_break=chr(10)).strip()}\n---"
@@ -40,18 +40,23 @@ def _to_eval_result(result: CardResult) -> Any:
     assert result.interval is not None
     arguments: dict[str, Any] = {
         "interval": [round(bound, 6) for bound in result.interval],
-        "interval_method": result.interval_method or "unknown",
+        "interval_method": _line(result.interval_method or "unknown"),
     }
     if result.n_examples is not None:
         arguments["n_examples"] = result.n_examples
     return EvalResult(
         task_type=TASK,
         task_name="Text classification",
-        dataset_type=result.dataset,
-        dataset_name=result.dataset_name or result.dataset,
-        dataset_split=result.split,
-        metric_type=result.metric,
-        metric_name=result.metric_name or result.metric,
+        dataset_type=_line(result.dataset),
+        dataset_name=_line(result.dataset_name or result.dataset),
+        dataset_split=_line(result.split),
+        metric_type=_line(result.metric),
+        metric_name=_line(result.metric_name or result.metric),
         metric_value=round(result.value, 6),
         metric_args=arguments,
     )
+
+
+def _line(text: str) -> str:
+    """One line: a line of dashes inside a value would end the front matter for some readers."""
+    return " ".join(text.split())

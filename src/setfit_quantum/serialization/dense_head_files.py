@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ def read_dense_head(folder: Path) -> Any:
         value = values[name]
         if type(value) is not kind and not (kind is float and type(value) is int):
             raise ModelFileError(path, f"must be of type {kind.__name__}, but is {value!r}.", f"head.{name}")
+        if kind is float and not 0 <= value <= sys.float_info.max:
+            raise ModelFileError(path, f"must be a finite number of at least 0, but is {value!r:.50}.", f"head.{name}")
         if type(value) is int and kind is int and not 1 <= value <= 2**22:
             raise ModelFileError(path, f"must be between 1 and {2**22}, but is {value}.", f"head.{name}")
     head = import_setfit().SetFitHead(**values, device="cpu")

@@ -185,6 +185,8 @@ def _check_noise(path: Path, values: Any) -> None:
     from setfit_quantum.noise import NoiseModel
 
     try:
-        NoiseModel.from_dict(values)
+        known = set(NoiseModel.from_dict(values).to_dict())
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelFileError(path, f"is not valid: {error}", "head.noise") from error
+    for key in sorted(known - set(values)):
+        raise ModelFileError(path, "is missing.", f"head.noise.{key}")
