@@ -104,6 +104,13 @@ def test_a_head_alone_travels_with_noise_and_shots(hub: HubServer, tmp_path: Pat
     assert "no such repository" in absent["message"]
     assert "not in the cache" in uncached["message"]
     assert "not in the cache" in elsewhere["message"]
+    script = """
+    print(json.dumps([probabilities(load("tester/head", revision=revision)) for revision in (None, "v2/other")]))
+    """
+    n_requests = len(hub.requests())
+    offline = run_client(HEAD + script, hub, tmp_path / "reader", extra_env={"HF_HUB_OFFLINE": "1"}).value
+    assert offline == expected[:2]
+    assert len(hub.requests()) == n_requests
 
 
 def test_transient_errors_are_retried(hub: HubServer, tmp_path: Path) -> None:

@@ -43,5 +43,5 @@ def is_evaluate_with_names(frame: FrameType | None) -> bool:
     """
     if frame is None or frame.f_code.co_name != "evaluate" or frame.f_globals.get("__name__") != "setfit.trainer":
         return False
-    labels = frame.f_locals.get("y_test")
+    labels: Any = frame.f_locals.get("y_test")
     return bool(labels) and isinstance(labels[0], str)

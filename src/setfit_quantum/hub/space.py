@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import setfit_quantum
 from setfit_quantum.hub.push import Content, PushOptions, PushResult, push_folder
 from setfit_quantum.hub.wheel import DISTRIBUTION, build_wheel
+
+logger = logging.getLogger(__name__)
 
 REQUIREMENTS = "requirements.txt"
 _NEEDED = ("app.py", "README.md", REQUIREMENTS)
@@ -58,6 +61,10 @@ def push_space(repo_id: str, folder: str | Path | None = None, options: PushOpti
     files[wheel] = content
     requirements = (folder / REQUIREMENTS).read_text(encoding="utf-8")
     address_requirements(requirements, "")  # what is wrong with it is told before anything is made
+    if options.private:
+        logger.warning(
+            "The builder of a private Space cannot download the wheel from it: make the Space public to run it."
+        )
     if options.commit_message is None:
         options = replace(options, commit_message=f"Push {DISTRIBUTION} {setfit_quantum.__version__}")
 

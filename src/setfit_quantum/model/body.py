@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from setfit_quantum.checks import check_int
+from setfit_quantum.serialization.hub_errors import explained
 from setfit_quantum.serialization.sources import HubOptions, fetch_snapshot
 
 
@@ -35,15 +36,16 @@ def load_body(
     if options.force_download and not Path(name).is_dir():
         # SentenceTransformer has no such option; it finds the fresh files in the cache.
         fetch_snapshot(name if "/" in name else f"sentence-transformers/{name}", options)
-    return SentenceTransformer(
-        name,
-        device=None if device is None else str(device),
-        revision=options.revision,
-        cache_folder=None if options.cache_dir is None else str(options.cache_dir),
-        local_files_only=options.local_files_only,
-        token=options.token,
-        trust_remote_code=trust_remote_code,
-    )
+    with explained(name):
+        return SentenceTransformer(
+            name,
+            device=None if device is None else str(device),
+            revision=options.revision,
+            cache_folder=None if options.cache_dir is None else str(options.cache_dir),
+            local_files_only=options.local_files_only,
+            token=options.token,
+            trust_remote_code=trust_remote_code,
+        )
 
 
 def embedding_width(body: Any) -> int | None:

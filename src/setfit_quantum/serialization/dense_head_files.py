@@ -36,7 +36,7 @@ def read_dense_head(folder: Path) -> Any:
     if not isinstance(values, dict) or set(values) != set(_FIELDS):
         raise ModelFileError(path, f"must have exactly the settings {sorted(_FIELDS)}.", "head")
     for name, kind in _FIELDS.items():
-        value = values[name]
+        value: Any = values[name]
         if type(value) is not kind and not (kind is float and type(value) is int):
             raise ModelFileError(path, f"must be of type {kind.__name__}, but is {value!r}.", f"head.{name}")
         if kind is float and not 0 <= value <= sys.float_info.max:

@@ -57,6 +57,9 @@ HEAD_FILES: Final = frozenset(
 )
 """Files of which a model has only those of its present head."""
 
+HEAD_MARKS: Final = frozenset({HEAD_CONFIG, SKLEARN_HEAD, DENSE_HEAD_CONFIG, PICKLED_HEAD})
+"""Files by which a reader knows what head a model has."""
+
 EDITABLE_FILES: Final = frozenset({CARD})
 """Files that people edit by hand, so that a changed hash is no damage."""
 

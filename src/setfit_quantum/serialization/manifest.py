@@ -11,7 +11,7 @@ from typing import Any
 
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.json_files import is_regular_file, read_json, write_json
-from setfit_quantum.serialization.layout import EDITABLE_FILES, HEAD_FILES, MANIFEST
+from setfit_quantum.serialization.layout import EDITABLE_FILES, HEAD_MARKS, MANIFEST
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def verify_files(folder: Path, names: Collection[str] | None = None) -> None:
 
 def _check_unlisted(folder: Path, entries: Collection[str]) -> None:
     """Refuse a head that is not of this version: which head of two belongs to the body nobody could tell."""
-    for name in sorted(HEAD_FILES - set(entries)):
+    for name in sorted(HEAD_MARKS - set(entries)):
         if os.path.lexists(folder / name):
             raise ModelFileError(
                 folder / name,
