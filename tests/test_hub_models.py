@@ -69,13 +69,14 @@ READ = """
     fail("corrupt", "/model.safetensors$", n_bytes=3000, times=1)
     fail("corrupt", "/quantum_head_config.json$", n_bytes=300, times=1)
     repaired = probabilities(load("tester/model", cache_dir="second"))
+    fresh = probabilities(load("tester/model", force_download=True, cache_dir="second")) == found[0]
     fail("corrupt", "/tester/model/.*/tokenizer.json$", n_bytes=30, times=None)
     results = {
         "found": [*found, probabilities(with_head), probabilities(offline), repaired],
         "labels": [model.labels for model in models],
         "device": [one.model_head.shots, one.model_head.noise.to_dict(), one.model_card_data.st_id],
         "training": dict(one.card_facts.training),
-        "fresh": probabilities(load("tester/model", force_download=True, cache_dir="second")) == found[0],
+        "fresh": fresh,
         "damaged": refused("tester/model", cache_dir="third"),
         "private": refused("tester/model", token=False, cache_dir="fourth"),
         "revision": refused("tester/model", revision="v9"),
@@ -139,10 +140,10 @@ def test_models_travel_whole(hub: HubServer, tmp_path: Path, tiny_body: Path) ->
     assert (shots, noise["convention"], base_model) == (200, "qiskit", "tester/body")
     assert found["training"]["training texts"] == len(TEXTS)
     assert found["fresh"]
-    # main and v2, twice for the second cache (the first time damaged), and once more by force.
+    # The first cache; the second, damaged and repaired, and once more by force; the third.
     weights = hub.store.get("tester/model").commit_at("main").tree["model.safetensors"].lfs
     assert weights is not None
-    assert len(hub.requests("GET", f"tester/model/{weights}", server="storage")) == 1 + 2 + 1
+    assert len(hub.requests("GET", f"tester/model/{weights}", server="storage")) == 1 + 3 + 1
     assert "model.safetensors arrived damaged" in read.stderr
     assert "quantum_head_config.json arrived damaged" in read.stderr
     assert found["damaged"]["error"] == "ModelFileError"

@@ -36,10 +36,10 @@ def read_dense_head(folder: Path) -> Any:
     if not isinstance(values, dict) or set(values) != set(_FIELDS):
         raise ModelFileError(path, f"must have exactly the settings {sorted(_FIELDS)}.", "head")
     for name, kind in _FIELDS.items():
-        value: Any = values[name]
+        value = values[name]
         if type(value) is not kind and not (kind is float and type(value) is int):
             raise ModelFileError(path, f"must be of type {kind.__name__}, but is {value!r}.", f"head.{name}")
-        if kind is float and not 0 <= value <= sys.float_info.max:
+        if isinstance(value, float | int) and kind is float and not 0 <= value <= sys.float_info.max:
             raise ModelFileError(path, f"must be a finite number of at least 0, but is {value!r:.50}.", f"head.{name}")
         if type(value) is int and kind is int and not 1 <= value <= 2**22:
             raise ModelFileError(path, f"must be between 1 and {2**22}, but is {value}.", f"head.{name}")
