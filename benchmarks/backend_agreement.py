@@ -179,7 +179,7 @@ def train(embeddings: np.ndarray, y: np.ndarray, split: Any, n_qubits: int, n_en
 def build_table(runs: list[dict[str, Any]]) -> str:
     """One row per head and backend."""
     header = ["qubits", "encoders", "backend", "exact expectations", "shots, in standard errors (largest)"]
-    header += ["gradient, in norm", "gradient in float64", "counted", "seconds"]
+    header += ["gradient, in norm", "gradient in float64", "counted"]
     units = {"numba": "rows", "torch": "gates", "torchquantum": "gates"}
     rows = []
     for run in runs:
@@ -188,10 +188,25 @@ def build_table(runs: list[dict[str, Any]]) -> str:
             rows.append(
                 [str(run["qubits"]), str(run["encoders"]), name, f"{result['expectations']:.1e}",
                  f"{shots['mean_square'] ** 0.5:.2f} ({shots['largest']:.1f})", f"{result['gradient']:.1e}",
-                 "" if double is None else f"{double:.1e}", f"{result['work']:,} {units.get(name, 'circuits')}",
-                 f"{result['seconds']:.1f}"]
+                 "" if double is None else f"{double:.1e}", f"{result['work']:,} {units.get(name, 'circuits')}"]
             )  # fmt: skip
     return format_table(header, rows)
+
+
+def build_summary(runs: list[dict[str, Any]]) -> str:
+    """One row per backend: the largest differences among all heads."""
+    rows = []
+    for name in runs[0]["backends"]:
+        results = [run["backends"][name] for run in runs]
+        spread = [result["shots"]["mean_square"] ** 0.5 for result in results]
+        double = [result["gradient_float64"] for result in results if "gradient_float64" in result]
+        rows.append(
+            [name, f"{max(result['expectations'] for result in results):.0e}",
+             f"{max(result['gradient'] for result in results):.0e}", f"{max(double):.0e}" if double else "",
+             f"{min(spread):.2f} to {max(spread):.2f} (largest {max(r['shots']['largest'] for r in results):.1f})"]
+        )  # fmt: skip
+    header = ["backend", "exact expectations", "gradient, in norm", "parameter shifts in float64"]
+    return format_table([*header, "shots, in standard errors"], rows)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -240,7 +255,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     if options.output is not None:
         write_json(options.output, record)
-    print(json.dumps(record, indent=1) if options.json else build_table(runs))
+    print(json.dumps(record, indent=1) if options.json else f"{build_table(runs)}\n\n{build_summary(runs)}")
     for failure in failures:
         print(failure, file=sys.stderr)
     return int(bool(failures))

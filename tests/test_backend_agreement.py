@@ -1,6 +1,7 @@
 """A head trained on the bundled reviews gives the same on every backend; the benchmark's own functions compare them."""
 
 import importlib
+import json
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,15 @@ def test_disagreements_are_found(agreement, results):
         "qiskit, statevector: gradient_float64 differ by 2.0e-06",
         "qiskit, Aer: shots deviate by 1.40 standard errors in the mean, 3.0 at most",
     ]
+
+
+def test_the_documentation_has_the_recorded_figures(agreement):
+    record = json.loads((BENCHMARKS / "results" / "backend_agreement.json").read_text())
+    assert [(run["encoders"], run["qubits"]) for run in record["runs"]] == [(e, q) for e in (1, 2) for q in (4, 8, 12)]
+    assert record["failures"] == [text for run in record["runs"] for text in agreement.find_failures(run["backends"])]
+    assert record["failures"] == []
+    text = (BENCHMARKS.parent / "docs" / "backends.md").read_text()
+    assert text.split("<!-- agreement -->\n")[1].split("\n<!-- /agreement -->")[0] == agreement.build_summary(
+        record["runs"]
+    )
+    assert agreement.build_table(record["runs"]).count("\n") == 1 + 6 * 5
