@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments, check_inputs
+from setfit_quantum.backends.base import BackendError, Capabilities, Moments, check_inputs
+from setfit_quantum.backends.statevector import StatevectorBackend
 from setfit_quantum.backends.torch_density import MAX_QUBITS, evolve_density
 from setfit_quantum.backends.torch_gates import apply_gate, apply_pauli_error
 from setfit_quantum.backends.torch_inputs import build_angle_lookup, check_errors, check_real, prepare_state
 from setfit_quantum.backends.torch_measure import (
     marginal_probabilities,
     pauli_moments,
-    pauli_z,
-    state_probabilities,
 )
 from setfit_quantum.circuit import GATE_TYPES, Circuit, Gate
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from setfit_quantum.noise import NoiseModel, PauliErrors
 
 
-class TorchBackend(Backend):
+class TorchBackend(StatevectorBackend):
     """Applies the gates one after another to a batch of states and lets autograd do the rest.
 
     Memory grows with the number of gates when gradients are asked for: autograd keeps each intermediate
@@ -75,51 +74,6 @@ class TorchBackend(Backend):
                 for wire, wire_codes in zip(gate.wires, per_wire, strict=True):
                     state = apply_pauli_error(state, wire_codes.tolist(), wire)
         return state
-
-    def probabilities(
-        self,
-        circuit: Circuit,
-        weights: Tensor,
-        features: Tensor | None = None,
-        initial_state: Tensor | None = None,
-        *,
-        n_readout: int | None = None,
-        errors: PauliErrors | None = None,
-    ) -> Tensor:
-        """Outcome probabilities of the first `n_readout` qubits, shape (batch, 2**n_readout)."""
-        _, n_measured = self._check(circuit, weights, features, initial_state, n_readout)
-        state = self.state(circuit, weights, features, initial_state, errors=errors)
-        return marginal_probabilities(state_probabilities(state), n_measured)
-
-    def expectations(
-        self,
-        circuit: Circuit,
-        weights: Tensor,
-        features: Tensor | None = None,
-        initial_state: Tensor | None = None,
-        *,
-        n_readout: int | None = None,
-        errors: PauliErrors | None = None,
-    ) -> Tensor:
-        """Expectation of Pauli Z on the first `n_readout` qubits, shape (batch, n_readout)."""
-        return pauli_z(
-            self.probabilities(circuit, weights, features, initial_state, n_readout=n_readout, errors=errors)
-        )
-
-    def moments(
-        self,
-        circuit: Circuit,
-        weights: Tensor,
-        features: Tensor | None = None,
-        initial_state: Tensor | None = None,
-        *,
-        n_readout: int | None = None,
-        errors: PauliErrors | None = None,
-    ) -> Moments:
-        """Expectations of Z_i and of Z_i Z_j on the first `n_readout` qubits."""
-        return pauli_moments(
-            self.probabilities(circuit, weights, features, initial_state, n_readout=n_readout, errors=errors)
-        )
 
     def density(
         self,

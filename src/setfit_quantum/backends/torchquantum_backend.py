@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments, check_inputs
+from setfit_quantum.backends.base import BackendError, Capabilities, check_inputs
+from setfit_quantum.backends.statevector import StatevectorBackend
 from setfit_quantum.backends.torch_inputs import build_angle_lookup, check_errors, check_real, prepare_state
-from setfit_quantum.backends.torch_measure import (
-    marginal_probabilities,
-    pauli_moments,
-    pauli_z,
-    state_probabilities,
-)
 from setfit_quantum.backends.torchquantum_import import import_torchquantum
 from setfit_quantum.circuit import Circuit
 
@@ -44,7 +39,7 @@ FUNCTIONS = {
 """Our gate names -> functions of `torchquantum.functional`: same wires, same signs and phases."""
 
 
-class TorchQuantumBackend(Backend):
+class TorchQuantumBackend(StatevectorBackend):
     """Runs every gate as a call of TorchQuantum's `torchquantum.functional`, on complex64 states.
 
     Batched angles (features, or weights of one row per sample) go into TorchQuantum as batched parameters. Pauli
@@ -111,51 +106,6 @@ class TorchQuantumBackend(Backend):
                 self._functional.qubitunitaryfast(device, wires=list(gate.wires), params=matrices)
         states: Tensor = device.get_states_1d()
         return states
-
-    def probabilities(
-        self,
-        circuit: Circuit,
-        weights: Tensor,
-        features: Tensor | None = None,
-        initial_state: Tensor | None = None,
-        *,
-        n_readout: int | None = None,
-        errors: PauliErrors | None = None,
-    ) -> Tensor:
-        """Outcome probabilities of the first `n_readout` qubits, shape (batch, 2**n_readout)."""
-        _, n_measured = self._check(circuit, weights, features, initial_state, n_readout)
-        state = self.state(circuit, weights, features, initial_state, errors=errors)
-        return marginal_probabilities(state_probabilities(state), n_measured)
-
-    def expectations(
-        self,
-        circuit: Circuit,
-        weights: Tensor,
-        features: Tensor | None = None,
-        initial_state: Tensor | None = None,
-        *,
-        n_readout: int | None = None,
-        errors: PauliErrors | None = None,
-    ) -> Tensor:
-        """Expectation of Pauli Z on the first `n_readout` qubits, shape (batch, n_readout)."""
-        return pauli_z(
-            self.probabilities(circuit, weights, features, initial_state, n_readout=n_readout, errors=errors)
-        )
-
-    def moments(
-        self,
-        circuit: Circuit,
-        weights: Tensor,
-        features: Tensor | None = None,
-        initial_state: Tensor | None = None,
-        *,
-        n_readout: int | None = None,
-        errors: PauliErrors | None = None,
-    ) -> Moments:
-        """Expectations of Z_i and of Z_i Z_j on the first `n_readout` qubits."""
-        return pauli_moments(
-            self.probabilities(circuit, weights, features, initial_state, n_readout=n_readout, errors=errors)
-        )
 
     def _check(
         self,
