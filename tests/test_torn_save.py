@@ -66,6 +66,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
 
     for module, name in (
         (os, "replace"),
+        (os, "rename"),
         (os, "fsync"),
         (Path, "unlink"),
         (Path, "write_text"),

@@ -48,8 +48,20 @@ def read_manifest(path: Path) -> dict[str, FileEntry]:
     """
     files = read_json(path, required=("files",))["files"]
     if not isinstance(files, dict):
-        raise ModelFileError(path, f"must be an object, but is {files!r}.", "files")
+        raise ModelFileError(path, f"must be an object, but is {files!r:.100}.", "files")
     return {name: _parse_entry(path, name, values) for name, values in files.items()}
+
+
+def read_removals(path: Path) -> list[str]:
+    """Read the listing of files that a save removes.
+
+    Raises:
+        ModelFileError: Damaged, or a name that points outside the folder.
+    """
+    names = read_json(path, required=("files",))["files"]
+    if not isinstance(names, list):
+        raise ModelFileError(path, f"must be a list, but is {names!r:.100}.", "files")
+    return [check_file_name(path, name) for name in names]
 
 
 def verify_files(folder: Path, names: Collection[str] | None = None) -> None:
@@ -138,7 +150,8 @@ def check_file_name(path: Path, name: Any) -> str:
         ModelFileError: The name, found in the file `path`, is absolute or points upwards.
     """
     pure = PurePosixPath(name) if isinstance(name, str) else PurePosixPath()
-    if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
+    outside = not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name
+    if outside or not name.isprintable() or max(map(len, pure.parts)) > 255:  # no file has such a name
         raise ModelFileError(path, "must be the name of a file inside the folder.", str(name))
     return str(name)
 
