@@ -190,6 +190,47 @@ def test_a_model_replaces_all_files_of_the_former_one(hub: HubServer, tmp_path: 
     assert set(hub.files("tester/model")) == names
 
 
+def test_a_head_alone_does_not_take_the_body_away(hub: HubServer, tmp_path: Path) -> None:
+    script = """
+    from setfit_quantum.serialization.atomic import staged_save
+    head().save_pretrained("model")
+    with staged_save(Path("model"), keep_others=True, keep_head=True) as staging:
+        (staging / "modules.json").write_text("[]")
+    push_saved("model", "tester/model")
+    print(json.dumps([attempt(lambda: head(seed=2).push_to_hub("tester/model", **options))
+        for options in ({}, {"branch": "next"}, {"create_pr": True})]))
+    """
+    refused = run_client(HEAD + script, hub, tmp_path).value
+    assert {item["error"] for item in refused} == {"PushError"}
+    assert "holds a whole model, whose sentence transformer a head alone would remove" in refused[0]["message"]
+    assert "modules.json" in hub.files("tester/model")
+    assert len(list(hub.repo("tester/model").history())) == 2
+
+
+def test_a_save_waits_for_a_push_of_the_same_folder(hub: HubServer, tmp_path: Path) -> None:
+    """What is pushed is one version, though another is saved meanwhile."""
+    script = """
+    import threading
+    from setfit_quantum.serialization.locks import FolderLock
+    head(seed=1).save_pretrained("folder")
+    expected = [probabilities(head(seed=seed)) for seed in (1, 2)]
+    fail("delay", "/preupload/", seconds=1.0)
+    push = threading.Thread(target=lambda: push_saved("folder", "tester/head"))
+    push.start()
+    def is_free():
+        lock = FolderLock(Path("folder"))
+        free = lock.take(exclusive=True, wait=False)
+        lock.close()
+        return free
+    while is_free():
+        time.sleep(0.01)
+    head(seed=2).save_pretrained("folder")
+    push.join()
+    print(json.dumps([probabilities(load("tester/head")) == expected[0], probabilities(load("folder")) == expected[1]]))
+    """
+    assert run_client(HEAD + script, hub, tmp_path).value == [True, True]
+
+
 def test_refusals_say_how_to_go_on(hub: HubServer, tmp_path: Path) -> None:
     hub.seed("tester/public", {"a": "1"})
     hub.seed("team/ignoring", {".gitignore": "*.qasm\n"})

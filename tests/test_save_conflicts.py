@@ -39,7 +39,7 @@ def seal_by_hand(folder: Path, files: dict[str, str], removals: Any = ()) -> Pat
     return staging
 
 
-# ---- what lies in the output folder -----------------------------------------------------------------------------------
+# ---- what lies in the output folder ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("content", ["{", '{"schema_version": 99, "library_version": "9.9", "files": {}}', ""])
@@ -94,7 +94,7 @@ def test_links_to_files_are_replaced_and_their_targets_kept(tmp_path: Path) -> N
     assert (tmp_path / "blob").read_text() == "shared"
 
 
-# ---- staging folders that no save made ----------------------------------------------------------------------------------
+# ---- staging folders that no save made ------------------------------------------------------------------------------
 
 
 def test_a_staging_folder_that_is_a_link_moves_nothing(tmp_path: Path) -> None:

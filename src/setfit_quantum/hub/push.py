@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from setfit_quantum.card import render_head_card
 from setfit_quantum.hub.errors import IncompletePushError, PushError, PushInterrupted
 from setfit_quantum.hub.retries import RetryPolicy, retry_transient
-from setfit_quantum.serialization.atomic import recover
+from setfit_quantum.serialization.atomic import whole_version
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.head_files import read_head_files, save_head
 from setfit_quantum.serialization.hub_errors import explained
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Content = Path | bytes
+BODY_MARK = "modules.json"
+"""What every saved sentence transformer has."""
+
 Files = Mapping[str, Content] | Callable[[str, str], Mapping[str, Content]]
 """Contents, or files on this machine, by name; or a function of the repository's full id and the Hub's address."""
 
@@ -102,14 +105,14 @@ def push_saved(
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"Argument `folder` must be the folder of a saved model, but there is no {folder}.")
-    recover(folder)
-    verify_files(folder)
-    files: dict[str, Content] = {name: folder / name for name in (*read_manifest(folder / MANIFEST), MANIFEST)}
-    if (folder / CARD).is_file():
-        files[CARD] = folder / CARD
-    elif HEAD_CONFIG in files:
-        files[CARD] = render_head_card(read_head_files(folder, verify=False)).encode()
-    return push_folder(files, repo_id, options, source=source or str(folder))
+    with whole_version(folder):  # a save to the folder waits until its files are on the Hub
+        verify_files(folder)
+        files: dict[str, Content] = {name: folder / name for name in (*read_manifest(folder / MANIFEST), MANIFEST)}
+        if (folder / CARD).is_file():
+            files[CARD] = folder / CARD
+        elif HEAD_CONFIG in files:
+            files[CARD] = render_head_card(read_head_files(folder, verify=False)).encode()
+        return push_folder(files, repo_id, options, source=source or str(folder))
 
 
 def push_head(head: SetFitQuantumHead, repo_id: str, options: PushOptions | None = None) -> PushResult:
@@ -275,7 +278,9 @@ class _Push:
         if self.repo_type == "model":
             doomed |= HEAD_FILES
             if MANIFEST in present:
-                doomed |= self._former_files(revision)
+                former = self._former_files(revision)
+                self._check_same_kind(former)
+                doomed |= former
         return sorted((doomed & present) - set(self.files))
 
     def _former_files(self, revision: str) -> set[str]:
@@ -286,6 +291,14 @@ class _Push:
             except ModelFileError as error:
                 logger.warning("The manifest of the former version cannot be read, so its files stay: %s", error)
                 return set()
+
+    def _check_same_kind(self, former: set[str]) -> None:
+        """Refuse to take the body away from a model by pushing a head alone over it."""
+        if BODY_MARK in former and BODY_MARK not in self.files and HEAD_CONFIG in self.files:
+            raise PushError(
+                f"{self.repo_id}: the repository holds a whole model, whose sentence transformer a head alone would "
+                "remove. Push the model (`SetFitModel.push_to_hub`), or push the head to another repository."
+            )
 
     def _check_complete(self, commit: str) -> None:
         """Refuse a commit that lacks a file: a `.gitignore` on the Hub can leave some out."""
