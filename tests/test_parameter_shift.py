@@ -1,5 +1,7 @@
 """Gradients by evaluation alone: parameter shifts are autograd's gradients, SPSA estimates them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from measuring import HEAVY, run_measure
-from setfit_quantum import Circuit, Gate, QuantumHead
+from setfit_quantum import Circuit, Gate, NoiseModel, QuantumHead
 from setfit_quantum.backends import get_backend
 from setfit_quantum.backends.parameter_shift import count_shifts, evaluate_with_shifts, unroll
 from setfit_quantum.backends.qiskit_backend import QiskitBackend
@@ -18,6 +20,11 @@ from strategies import random_circuits, random_inputs
 
 TORCH = get_backend("torch")
 CIRCUIT = build_reuploading(4, 2, 1, 1, 1)
+# Gates that encode features are perfect; those that turn by weights are not.
+SPARING = NoiseModel(
+    p1=0.05, p2=0.1, readout=(0.1, 0.02), rotation_scale=1.1, rotation_offset=0.1, noisy_encoding=False
+)
+SPARING_RELAXATION = replace(SPARING, t1=1e-4, t2=1e-4, gate_time_1q=1e-5, gate_time_2q=2e-5)
 
 
 def leaves(circuit=CIRCUIT, batch=3, dtype=torch.float64):
@@ -85,9 +92,10 @@ def test_moments_and_probabilities_have_gradients_too():
             torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
 
 
-def test_gradients_under_noise_are_the_density_matrices():
+@pytest.mark.parametrize("noise", [HEAVY, SPARING, SPARING_RELAXATION], ids=["heavy", "sparing", "sparing relaxation"])
+def test_gradients_under_noise_are_the_density_matrices(noise):
     inputs = leaves(batch=2)
-    options = {"noise": HEAVY, "circuit": CIRCUIT, "angles": inputs, "n_readout": 4}
+    options = {"noise": noise, "circuit": CIRCUIT, "angles": inputs, "n_readout": 4}
     found = gradients(run_measure(backend=QiskitBackend("aer"), **options), inputs)
     expected = gradients(run_measure(**options), inputs)
     for ours, theirs in zip(found, expected, strict=True):
@@ -107,8 +115,11 @@ def test_unrolling_gives_every_occurrence_an_angle():
     circuit = Circuit(2, (Gate("ry", (0,), weight=1), Gate("cry", (0, 1), weight=1), Gate("rx", (1,), angle=0.5),
                           Gate("rz", (0,), feature=0)))  # fmt: skip
     unrolled = unroll(circuit)
-    assert [gate.weight for gate in unrolled.circuit.gates] == [0, 1, None, 2]
-    assert unrolled.circuit.n_features == 0
+    assert [(gate.weight, gate.feature) for gate in unrolled.circuit.gates] == [
+        (0, None), (1, None), (None, None), (None, 0),
+    ]  # fmt: skip
+    assert [unrolled.occurrences[place] for place in unrolled.weights] == list(circuit.gates[:2])
+    assert [unrolled.occurrences[place] for place in unrolled.features] == [circuit.gates[3]]
     assert count_shifts(circuit) == 2 + 4 + 2  # a controlled rotation takes four
 
 

@@ -4,7 +4,8 @@ A rotation exp(-i t G) whose generator has the eigenvalues +-1/2 makes every exp
 `f'(t) = [f(t + pi/2) - f(t - pi/2)] / 2`. A controlled rotation's generator has the eigenvalues 0 and +-1/2; there two
 frequencies need four terms. The rule holds for one gate: an angle that several gates share gets the sum over its
 *occurrences*, each shifted alone. So the circuit is rewritten once with an angle of its own for each occurrence, and
-all shifted rows of the batch are evaluated in one call.
+all shifted rows of the batch are evaluated in one call. Weights stay weights and features stay features, since noise
+may spare the gates that encode features.
 
 Source: arXiv 1803.00745 (two terms), arXiv 2104.05695 (four terms).
 """
@@ -36,10 +37,15 @@ _FOUR_TERMS = (
 
 
 class Unrolled(NamedTuple):
-    """A circuit in which occurrence k of an angle is weight k, and where that angle came from."""
+    """A circuit in which no two gates share an angle, and the original gate of each angle.
+
+    `weights` and `features` are the places among `occurrences` of the circuit's weight 0, 1, .. and feature 0, 1, ..
+    """
 
     circuit: Circuit
     occurrences: tuple[Gate, ...]
+    weights: tuple[int, ...]
+    features: tuple[int, ...]
 
 
 def shift_terms(gate: Gate) -> tuple[tuple[float, float], ...]:
@@ -60,14 +66,21 @@ def count_shifts(circuit: Circuit, *, weights: bool = True, features: bool = Tru
 def unroll(circuit: Circuit) -> Unrolled:
     """Give every gate with an angle of the weights or the features an angle of its own."""
     occurrences: list[Gate] = []
+    weights: list[int] = []
+    features: list[int] = []
     gates: list[Gate] = []
     for gate in circuit.gates:
-        if gate.is_parametric:
-            gates.append(replace(gate, weight=len(occurrences), feature=None))
-            occurrences.append(gate)
+        if gate.weight is not None:
+            gates.append(replace(gate, weight=len(weights)))
+            weights.append(len(occurrences))
+        elif gate.feature is not None:
+            gates.append(replace(gate, feature=len(features)))
+            features.append(len(occurrences))
         else:
             gates.append(gate)
-    return Unrolled(Circuit(circuit.n_qubits, tuple(gates)), tuple(occurrences))
+            continue
+        occurrences.append(gate)
+    return Unrolled(Circuit(circuit.n_qubits, tuple(gates)), tuple(occurrences), tuple(weights), tuple(features))
 
 
 def evaluate_with_shifts(evaluate: Evaluate, circuit: Circuit, weights: Tensor, features: Tensor | None) -> Tensor:
@@ -113,7 +126,9 @@ class _ShiftFunction(torch.autograd.Function):
             rows = angles.repeat(len(terms), 1, 1)  # (terms, batch, occurrences)
             places = torch.tensor([k for k, _, _ in terms])
             rows[torch.arange(len(terms)), :, places] += rows.new_tensor([shift for _, _, shift in terms])[:, None]
-            values = ctx.evaluate(unrolled.circuit, rows.reshape(-1, angles.shape[1]), None)
+            rows = rows.reshape(-1, angles.shape[1])
+            encoded = rows[:, list(unrolled.features)] if unrolled.features else None
+            values = ctx.evaluate(unrolled.circuit, rows[:, list(unrolled.weights)], encoded)
             inner = (values.reshape(len(terms), batch, -1) * gradient).sum(2)  # (terms, batch)
             coefficients = inner.new_tensor([coefficient for _, coefficient, _ in terms])
             by_angle.index_add_(1, places, (coefficients[:, None] * inner).T.contiguous())
