@@ -247,7 +247,11 @@ def test_aer_options_reach_the_simulator():
         (lambda: QiskitBackend("aer", "statevector"), "must both be primitives, or name one simulator"),
         (lambda: QiskitBackend("statevector", aer_options={"device": "GPU"}), "`aer_options` needs the simulator"),
         (lambda: QiskitBackend("statevector", noise=HEAVY), "`noise` must be None unless Aer"),
-        (lambda: QiskitBackend(object()), "must be a primitives-V2 object"),
+        (
+            lambda: QiskitBackend("aer", aer_options={"noise_model": None}),
+            "`aer_options` must not have 'noise_model'.*as `noise`",
+        ),
+        (lambda: QiskitBackend(object()), "`sampler` must be a primitives-V2 sampler, but got <object"),
         (lambda: QiskitBackend("aer", transpile_for=object()), "`transpile_for` needs primitives"),
         (lambda: QiskitBackend("aer", shots=0), "`shots` must be at least 1"),
         (lambda: QiskitBackend("aer", noise="paper-low"), "`noise` must be a NoiseModel or None"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments, check_inputs
 from setfit_quantum.backends.parameter_shift import Evaluate, evaluate_with_shifts
-from setfit_quantum.backends.qiskit_backend.engines import AerEngine, Engine, PrimitivesEngine, StatevectorEngine
+from setfit_quantum.backends.qiskit_backend.choice import build_engine
+from setfit_quantum.backends.qiskit_backend.engines import AerEngine, PrimitivesEngine
 from setfit_quantum.backends.qiskit_backend.programs import Rows
 from setfit_quantum.backends.qiskit_backend.statistics import bits_to_moments, bits_to_probabilities, bits_to_z
 from setfit_quantum.backends.spsa import evaluate_with_perturbations
@@ -23,7 +25,6 @@ from setfit_quantum.noise import NoiseModel, rotate_constants
 if TYPE_CHECKING:
     from setfit_quantum.noise import PauliErrors
 
-SIMULATORS = ("aer", "statevector")
 GRADIENTS = ("parameter-shift", "spsa")
 MAX_BITS = 2**28
 """Measured bits that are held at once; more rows are run in several jobs."""
@@ -40,8 +41,8 @@ class QiskitBackend(Backend):
     Args:
         sampler: `"aer"` or `"statevector"` (Qiskit's own simulator), or a primitives-V2 sampler. With neither sampler
             nor estimator: `"aer"`.
-        estimator: A primitives-V2 estimator; exact expectations need one (a simulator by name has its own).
-        shots: Shots per circuit where the head has none; None: exact.
+        estimator: A primitives-V2 estimator; expectations without shots need one (a simulator by name has its own).
+        shots: Shots per circuit where the head has none; None: exact, or an estimator's own default precision.
         noise: Noise of Aer's simulation where the head has none. Devices have their own: there it is refused.
         gradients: `"parameter-shift"` (exact but for shots) or `"spsa"` (two circuits per direction).
         spsa_step: How far SPSA moves all angles, in radians.
@@ -49,7 +50,8 @@ class QiskitBackend(Backend):
         transpile_for: Backend to transpile for, where the primitive does not tell.
         optimization_level: Of Qiskit's transpiler, 0 to 3.
         aer_options: Options of `AerSimulator`, such as `{"device": "GPU", "cuStateVec_enable": True}`, or for
-            statevectors spread over MPI processes `{"blocking_enable": True, "blocking_qubits": 24}`.
+            statevectors spread over MPI processes `{"blocking_enable": True, "blocking_qubits": 24}`; noise is given
+            as `noise`.
         seed: Seed of direct calls that draw shots (a head draws its own seeds).
 
     Raises:
@@ -96,7 +98,7 @@ class QiskitBackend(Backend):
         self.spsa_directions = check_int("spsa_directions", spsa_directions, minimum=1)
         level = check_int("optimization_level", optimization_level, minimum=0, maximum=3)
         self.seed = None if seed is None else check_int("seed", seed, minimum=0)
-        self.engine = _build_engine(sampler, estimator, level, aer_options, transpile_for)
+        self.engine = build_engine(sampler, estimator, level, aer_options, transpile_for)
         self.noise = _drop_noiseless(noise)
         if self.noise is not None and not isinstance(self.engine, AerEngine):
             raise BackendError(
@@ -169,7 +171,7 @@ class QiskitBackend(Backend):
                 "Backend 'qiskit' runs on primitives that have the noise of their own device, and would add the "
                 "head's to it: set the head's noise to None, or use QiskitBackend('aer')."
             )
-        if noise is not None and self.noise is not None and noise != self.noise:
+        if noise is not None and self.noise is not None and _unnamed(noise) != _unnamed(self.noise):
             raise BackendError("Argument `noise` of the head differs from that of its QiskitBackend; give it once.")
         run = _Run(
             self, circuit, weights, features, None, n_readout, None, shots or self.shots, noise or self.noise, seed
@@ -274,9 +276,9 @@ class _Run:
         return self.shots is not None and not only_estimates
 
     @property
-    def _precision(self) -> float:
+    def _precision(self) -> float | None:
         """Standard error that an estimator is asked for: that of an expectation near 0."""
-        return 0.0 if self.shots is None else float(self.shots**-0.5)
+        return None if self.shots is None else float(self.shots**-0.5)
 
     def _sample(self, circuit: Circuit, rows: Rows) -> np.ndarray:
         assert self.shots is not None
@@ -303,36 +305,9 @@ class _Run:
             raise BackendError(f"Backend 'qiskit' gives {what} under readout error only with shots (`shots=...`).")
 
 
-def _build_engine(
-    sampler: Any, estimator: Any, level: int, aer_options: Mapping[str, Any] | None, transpile_for: Any
-) -> Engine:
-    """The engine for what the user named or brought.
-
-    Raises:
-        BackendError: Options that would have no effect, or two different simulators.
-    """
-    names = {value for value in (sampler, estimator) if isinstance(value, str)}
-    for value in names:
-        check_choice("sampler", value, SIMULATORS)
-    if sampler is None and estimator is None:
-        names = {"aer"}
-    if names and (len(names) > 1 or not all(value is None or isinstance(value, str) for value in (sampler, estimator))):
-        raise BackendError(
-            "Arguments `sampler` and `estimator` must both be primitives, or name one simulator, "
-            f"but got {sampler!r} and {estimator!r}."
-        )
-    if aer_options and names != {"aer"}:
-        raise BackendError("Argument `aer_options` needs the simulator 'aer', which is not used here.")
-    if transpile_for is not None and names:
-        raise BackendError("Argument `transpile_for` needs primitives; simulators by name run every gate.")
-    if names == {"aer"}:
-        return AerEngine(level, aer_options)
-    if names:
-        return StatevectorEngine(level)
-    for value, method in ((sampler, "run"), (estimator, "run")):
-        if value is not None and not callable(getattr(value, method, None)):
-            raise TypeError(f"Argument `sampler` or `estimator` must be a primitives-V2 object, but got {value!r}.")
-    return PrimitivesEngine(level, sampler, estimator, transpile_for)
+def _unnamed(noise: NoiseModel) -> NoiseModel:
+    """What acts, without what is only recorded."""
+    return replace(noise, name=None, convention="pauli")
 
 
 def _drop_noiseless(noise: NoiseModel | None) -> NoiseModel | None:

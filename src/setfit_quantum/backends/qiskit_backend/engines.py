@@ -66,19 +66,27 @@ class Engine(ABC):
     def sample(
         self, circuit: Circuit, n_measured: int, rows: Rows, shots: int, noise: NoiseModel | None, seed: int | None
     ) -> np.ndarray:
-        """Measured bits, bool of shape (rows, shots, n_measured)."""
+        """Measured bits, bool of shape (rows, shots, n_measured); some samplers round `shots` up."""
         sampler, target = self.make_sampler(circuit, noise, seed)
         pubs = make_pubs(self.prepare(circuit, n_measured, target, noise), rows)
-        results = self._run(sampler, pubs, rows, shots=shots)
-        packed = np.concatenate([getattr(result.data, REGISTER).array.reshape(-1, shots, _width(n_measured))
-                                 for result in results])  # fmt: skip
+        measured = [getattr(result.data, REGISTER) for result in self._run(sampler, pubs, rows, shots=shots)]
+        packed = np.concatenate([bits.array.reshape(-1, bits.num_shots, bits.array.shape[-1]) for bits in measured])
         # The last byte's last bit is bit 0 of the register.
         return np.unpackbits(packed, axis=-1)[..., ::-1][..., :n_measured].astype(bool)
 
     def estimate(
-        self, circuit: Circuit, n_measured: int, pairs: bool, rows: Rows, noise: NoiseModel | None, precision: float
+        self,
+        circuit: Circuit,
+        n_measured: int,
+        pairs: bool,
+        rows: Rows,
+        noise: NoiseModel | None,
+        precision: float | None,
     ) -> np.ndarray:
-        """Expectations of Z_i and, with `pairs`, of Z_i Z_j (i < j), shape (rows, observables)."""
+        """Expectations of Z_i and, with `pairs`, of Z_i Z_j (i < j), shape (rows, observables).
+
+        `precision` is the standard error to ask for; None leaves it to the estimator, and simulators are exact.
+        """
         estimator, target = self.make_estimator(circuit, noise)
         prepared = self.prepare(circuit, 0, target, noise)
         observables = build_observables(circuit.n_qubits, n_measured, pairs, prepared.layout)
@@ -211,8 +219,3 @@ def _refuse_noise(noise: NoiseModel | None) -> None:
             "Backend 'qiskit' adds a noise model only to Aer's simulation; these primitives have the noise of their "
             "own device. Set noise=None, or use QiskitBackend('aer')."
         )
-
-
-def _width(n_bits: int) -> int:
-    """Bytes of a packed outcome."""
-    return -(-n_bits // 8)

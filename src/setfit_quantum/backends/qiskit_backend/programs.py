@@ -58,6 +58,9 @@ class Cache:
         self._items: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Cache, (self._size,)  # copies in other processes start empty
+
     def get(self, key: Hashable, build: Callable[[], _T]) -> _T:
         """What `build()` gave for `key`."""
         with self._lock:
