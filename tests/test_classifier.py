@@ -90,8 +90,8 @@ def test_pipeline_grid_search_cross_validation_and_clone():
 def test_every_head_and_training_setting_can_be_given():
     names = set(QuantumHeadClassifier().get_params())
     head_names = set(QuantumHeadConfig().to_dict())
-    # Taken from the data, from random_state, or (the temperature) of no use to a fresh fit.
-    assert head_names - names == {"in_features", "out_features", "multitarget", "temperature", "seed"}
+    # Taken from the data, from random_state, or (temperature, frozen parts) of no use to a fresh fit.
+    assert head_names - names == {"in_features", "out_features", "multitarget", "temperature", "seed", "frozen"}
     training_names = set(HeadTrainingArguments().to_dict())
     own = {"class_weight", "random_state", "callbacks", "verbose", "device"}
     assert names - head_names - own <= training_names

@@ -37,3 +37,11 @@ def test_hardware_dry_run(capsys):
     assert figures["usd"] > 40 * 12  # the least price of a circuit
     assert min(figures["exact"], figures["rehearsal"]) > 0.6  # two classes: guessing gives 0.5
     assert abs(figures["exact"] - figures["rehearsal"]) < 0.2
+
+
+def test_transfer_kinds(capsys):
+    accuracies = load("transfer_kinds").main(num_epochs=15, n_qubits=4)
+    assert set(accuracies) == {"CC", "CQ", "QC", "QQ", "linear"}
+    assert accuracies["linear"] > 0.6  # five classes: guessing gives 0.2
+    assert min(accuracies.values()) > 0.15
+    assert "QQ: a quantum network, pre-trained, feeds a quantum one" in capsys.readouterr().out

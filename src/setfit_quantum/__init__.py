@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from setfit_quantum.circuit import Circuit, Gate
     from setfit_quantum.classifier import QuantumHeadClassifier
     from setfit_quantum.config import QuantumHeadConfig
-    from setfit_quantum.head import SetFitQuantumHead
+    from setfit_quantum.head import ClassicalHead, SetFitQuantumHead, TransferKind
     from setfit_quantum.model import SetFitModel
     from setfit_quantum.noise import NoiseModel
     from setfit_quantum.training.setfit_arguments import TrainingArguments
@@ -24,6 +24,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "Circuit": "setfit_quantum.circuit",
+    "ClassicalHead": "setfit_quantum.head",
     "Gate": "setfit_quantum.circuit",
     "NoiseModel": "setfit_quantum.noise",
     "QuantumHead": "setfit_quantum.head",
@@ -33,10 +34,12 @@ _EXPORTS = {
     "SetFitQuantumHead": "setfit_quantum.head",
     "Trainer": "setfit_quantum.training.setfit_trainer",
     "TrainingArguments": "setfit_quantum.training.setfit_arguments",
+    "TransferKind": "setfit_quantum.head",
 }
 
 __all__ = [
     "Circuit",
+    "ClassicalHead",
     "Gate",
     "NoiseModel",
     "QuantumHead",
@@ -46,6 +49,7 @@ __all__ = [
     "SetFitQuantumHead",
     "Trainer",
     "TrainingArguments",
+    "TransferKind",
 ]
 
 

@@ -30,6 +30,8 @@ _HEAD_SETTINGS = (
     "encoder_connectivity",
     "encoder_hidden_dim",
     "encoder_batch_norm",
+    "classifier",
+    "classifier_hidden_dim",
     "amplitude_bias",
     "n_reuploads",
     "reupload_layers",
@@ -107,6 +109,8 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         encoder_connectivity: int | None = None,
         encoder_hidden_dim: int | None = None,
         encoder_batch_norm: bool = False,
+        classifier: str = "quantum",
+        classifier_hidden_dim: int | None = None,
         amplitude_bias: float = QuantumHeadConfig.amplitude_bias,
         n_reuploads: int = 4,
         reupload_layers: int = 1,
@@ -148,6 +152,8 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         self.encoder_connectivity = encoder_connectivity
         self.encoder_hidden_dim = encoder_hidden_dim
         self.encoder_batch_norm = encoder_batch_norm
+        self.classifier = classifier
+        self.classifier_hidden_dim = classifier_hidden_dim
         self.amplitude_bias = amplitude_bias
         self.n_reuploads = n_reuploads
         self.reupload_layers = reupload_layers

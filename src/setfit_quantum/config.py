@@ -9,6 +9,15 @@ from typing import Any
 from setfit_quantum.checks import check_bool, check_choice, check_float, check_int
 
 ENCODERS = ("quantum", "linear", "mlp")
+CLASSIFIERS = ("quantum", "linear", "mlp")
+PARTS = ("encoder", "classifier")
+"""The two parts of a head that can be frozen."""
+SECOND_MODULE = (
+    "n_reuploads", "reupload_layers", "n_layers", "connectivity", "ansatz", "n_readout", "final_linear", "one_logit",
+    "noise", "shots", "sampler", "n_trajectories", "shared_trajectories", "share_trajectories_among_shots",
+    "renormalise",
+)  # fmt: skip
+"""Settings of the second module, which a classical classifier has not."""
 SAMPLERS = ("gaussian", "paper", "multinomial")
 INITIALIZATIONS = ("uniform", "small")
 BACKENDS = ("auto", "numba", "torch", "torchquantum", "qiskit")
@@ -34,6 +43,10 @@ class QuantumHeadConfig:
         encoder_connectivity: Connectivity of the encoder's PQC; None: 9, or encoder_qubits - 1 where less.
         encoder_hidden_dim: Hidden width of the MLP encoder.
         encoder_batch_norm: Whether the MLP encoder normalises its hidden layer by batch.
+        classifier: What decides on the latents: `"quantum"`, the second module, or a classical `"linear"` layer or
+            `"mlp"`, directly on the latents.
+        classifier_hidden_dim: Hidden width of the MLP classifier.
+        frozen: Parts that do not train: `"encoder"`, `"classifier"`.
         amplitude_bias: Constant amplitude appended to the unit-norm embedding, before normalising again.
         n_reuploads: N, how often the latent is encoded.
         reupload_layers: R, layers of the shared PQC1.
@@ -74,6 +87,9 @@ class QuantumHeadConfig:
     encoder_connectivity: int | None = None
     encoder_hidden_dim: int | None = None
     encoder_batch_norm: bool = False
+    classifier: str = "quantum"
+    classifier_hidden_dim: int | None = None
+    frozen: tuple[str, ...] = ()
     amplitude_bias: float = 1.0
     n_reuploads: int = 4
     reupload_layers: int = 1
@@ -122,6 +138,7 @@ class QuantumHeadConfig:
         if self.temperature <= 0:
             raise ValueError(f"Argument `temperature` must be greater than 0, but got {self.temperature!r}.")
         check_choice("encoder", self.encoder, ENCODERS)
+        check_choice("classifier", self.classifier, CLASSIFIERS)
         check_choice("initialization", self.initialization, INITIALIZATIONS)
         if not str(self.backend).startswith(CUSTOM_BACKEND):
             check_choice("backend", self.backend, BACKENDS)
@@ -132,6 +149,7 @@ class QuantumHeadConfig:
         self._check_circuit()
         self._check_ansatz()
         self._check_encoder()
+        self._check_classifier()
         self._check_readout()
 
     def _store(self, name: str, value: int | float) -> None:
@@ -181,6 +199,28 @@ class QuantumHeadConfig:
         # Without in_features only an explicit number of encoder qubits can be checked.
         if self.in_features is not None or self.encoder_qubits is not None:
             self.resolve_encoder_qubits(self.in_features)
+
+    def _check_classifier(self) -> None:
+        if isinstance(self.frozen, str) or not all(part in PARTS for part in self.frozen):
+            raise ValueError(f"Argument `frozen` must hold none or some of {PARTS}, but got {self.frozen!r}.")
+        object.__setattr__(self, "frozen", tuple(part for part in PARTS if part in self.frozen))
+        if self.classifier == "mlp":
+            if self.classifier_hidden_dim is None:
+                raise ValueError("Argument `classifier_hidden_dim` must be given with classifier='mlp', but got None.")
+            check_int("classifier_hidden_dim", self.classifier_hidden_dim, minimum=1)
+        elif self.classifier_hidden_dim is not None:
+            raise ValueError(
+                f"Argument `classifier_hidden_dim` needs classifier='mlp', but classifier is {self.classifier!r}."
+            )
+        if self.classifier == "quantum":
+            return
+        for name in SECOND_MODULE:
+            value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
+            if value != default:
+                raise ValueError(
+                    f"Argument `{name}` must keep its default {default!r} with classifier={self.classifier!r}, which "
+                    f"has no second module, but got {value!r}."
+                )
 
     def _check_readout(self) -> None:
         if self.n_readout is not None and self.n_readout > self.n_qubits:
@@ -251,6 +291,7 @@ class QuantumHeadConfig:
         values = asdict(self)
         values["noise"] = None if self.noise is None else dict(self.noise)
         values["ansatz"] = None if self.ansatz is None else list(self.ansatz)
+        values["frozen"] = list(self.frozen)
         return values
 
     @classmethod
@@ -288,6 +329,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "encoder_qubits": None,
         "encoder_hidden_dim": None,
         "encoder_batch_norm": False,
+        "classifier": "quantum",
+        "classifier_hidden_dim": None,
+        "frozen": (),
         "n_readout": None,
         "sampler": None,
         "n_trajectories": None,

@@ -17,15 +17,22 @@ def circuit_sections(head: Any, picture: str | None = None) -> list[str]:
         head: The head, its width known.
         picture: File name of a picture of the circuit beside the card, or None.
     """
+    sizes = table(
+        ("part", "trained parameters", "gates on one qubit", "gates on two", "depth"),
+        _sizes(head),
+        numbers=(1, 2, 3, 4),
+    )
+    settings = table(("setting", "value"), _settings(head))
+    if head.config.classifier != "quantum":
+        return ["## The head", _explanation(head), "### Settings", settings, "### Size", sizes]
     return [
         "## The circuit",
         _explanation(head),
         _drawing(head, picture),
         "### Settings",
-        table(("setting", "value"), _settings(head)),
+        settings,
         "### Size",
-        table(("part", "trained parameters", "gates on one qubit", "gates on two", "depth"), _sizes(head),
-              numbers=(1, 2, 3, 4)),
+        sizes,
         "Depth is the longest chain of gates that share a qubit. The encoders run once per text, classically; only the "
         "second module would run on a quantum processor.",
         "### Noise and shots",
@@ -42,6 +49,12 @@ def _explanation(head: Any) -> str:
         "linear": "a linear layer compresses it",
         "mlp": "a small neural network compresses it",
     }[config.encoder]
+    if config.classifier != "quantum":
+        layer = "a linear layer" if config.classifier == "linear" else "a small neural network"
+        return (
+            f"The body turns a text into {config.in_features:,} numbers; {encoders} into {config.n_qubits} numbers; "
+            f"{layer} turns these into one score per class."
+        )
     logits = "a linear layer turns these into one score per class." if config.final_linear else (
         "these are the scores of the classes."
     )  # fmt: skip
@@ -83,12 +96,16 @@ def _settings(head: Any) -> list[tuple[str, Any]]:
         ("layers at the end (L)", config.n_layers),
         ("connectivity of a layer (C)", config.connectivity),
     ]
-    rows: list[tuple[str, Any]] = [
+    second_module: list[tuple[str, Any]] = [
         ("qubits", config.n_qubits),
         ("qubits measured", config.n_measured),
         ("times the angles are encoded (N)", config.n_reuploads),
         *(layers if config.ansatz is None else [("PQC1 and PQC2", "an own ansatz")]),
+    ]
+    rows: list[tuple[str, Any]] = [
+        *(second_module if config.classifier == "quantum" else [("numbers of the latent", config.n_qubits)]),
         ("encoders", f"{config.n_encoders}, {config.encoder}"),
+        *([("frozen", ", ".join(config.frozen))] if config.frozen else []),
     ]
     if quantum:
         rows += [
@@ -99,6 +116,9 @@ def _settings(head: Any) -> list[tuple[str, Any]]:
         ]
     elif config.encoder_hidden_dim is not None:
         rows.append(("hidden width of the encoder", config.encoder_hidden_dim))
+    if config.classifier != "quantum":
+        hidden = config.classifier_hidden_dim
+        rows.append(("classifier", config.classifier if hidden is None else f"mlp, {hidden} hidden"))
     rows += [
         ("linear layer at the end", config.final_linear),
         ("outputs", config.out_features),
@@ -113,7 +133,8 @@ def _settings(head: Any) -> list[tuple[str, Any]]:
 
 def _sizes(head: Any) -> list[tuple[Any, ...]]:
     config = head.config
-    linear = 0 if head.linear is None else sum(parameter.numel() for parameter in head.linear.parameters())
+    layers = [layer for layer in (head.hidden, head.linear) if layer is not None]
+    linear = sum(parameter.numel() for layer in layers for parameter in layer.parameters())
     encoders = sum(parameter.numel() for parameter in head.encoder.parameters())
     rows: list[tuple[Any, ...]] = []
     if config.encoder == "quantum":
@@ -121,9 +142,13 @@ def _sizes(head: Any) -> list[tuple[Any, ...]]:
         rows.append((name, encoders // config.n_encoders, *_counts(head.encoder_circuit(0))))
     else:
         rows.append((f"{config.encoder} encoder", encoders, "", "", ""))
-    rows.append(("second module", head.circuit.num_parameters, *_counts(head.circuit)))
-    rows.append(("linear layer", linear, "", "", ""))
-    rows.append(("**all**", head.num_parameters(), "", "", ""))
+    if config.classifier == "quantum":
+        rows.append(("second module", head.circuit.num_parameters, *_counts(head.circuit)))
+    rows.append(("linear layer" if len(layers) < 2 else "linear layers", linear, "", "", ""))
+    everything = sum(parameter.numel() for parameter in head.parameters())
+    rows.append(("**all**", everything, "", "", ""))
+    if config.frozen:
+        rows.append(("of these trained last", head.num_parameters(), "", "", ""))
     return rows
 
 

@@ -25,7 +25,7 @@ def draw_circuit(head: Any, path: Path) -> bool:
         Whether it was drawn: not for other heads, without matplotlib, or with more than `MAX_GATES` gates.
     """
     circuit = getattr(head, "circuit", None)
-    if circuit is None or len(circuit.gates) > MAX_GATES or importlib.util.find_spec("matplotlib") is None:
+    if circuit is None or not 0 < len(circuit.gates) <= MAX_GATES or importlib.util.find_spec("matplotlib") is None:
         return False
     # Figure without pyplot: the user's backend and open figures are left alone.
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -38,7 +38,7 @@ def render_card(
         max_length: Tokens after which the body cuts texts.
         picture: File name of a picture of the circuit beside the card, or None.
     """
-    quantum = hasattr(head, "circuit")
+    quantum = bool(getattr(head, "is_quantum", False))
     kind = "a quantum head" if quantum else f"a {type(head).__name__} head"
     name = facts.model_name or f"SetFit with {kind}"
     several = bool(getattr(head, "multitarget", False))

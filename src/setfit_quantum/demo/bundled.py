@@ -52,6 +52,11 @@ def _load_named(source: str, report: Report) -> Engine:
     head = model.model_head
     if not isinstance(head, SetFitQuantumHead):
         raise ValueError(f"Argument `model` must have a quantum head, but {source!r} has a {type(head).__name__}.")
+    if head.config.classifier != "quantum":
+        raise ValueError(
+            f"Argument `model` must have a circuit to measure, but {source!r} has a {head.config.classifier} "
+            "classifier."
+        )
     if head.multitarget:
         raise ValueError(f"Argument `model` must give one label per text, but {source!r} gives several.")
     if head.config.n_qubits > MAX_MODEL_QUBITS:

@@ -36,7 +36,9 @@ def write_ansatz(ansatz: tuple[Circuit, Circuit] | None) -> tuple[str, str] | No
 
 
 def build_second_module(config: QuantumHeadConfig, ansatz: tuple[Circuit, Circuit] | None) -> Circuit:
-    """The circuit of the second module: the paper's, or with the user's PQC1 and PQC2."""
+    """The circuit of the second module: the paper's, or with the user's PQC1 and PQC2; empty where there is none."""
+    if config.classifier != "quantum":
+        return Circuit(config.n_qubits)
     if ansatz is not None:
         return join_reuploading(*ansatz, config.n_reuploads)
     return build_reuploading(

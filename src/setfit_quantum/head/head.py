@@ -17,16 +17,11 @@ from setfit_quantum.circuit import Circuit
 from setfit_quantum.config import CUSTOM_BACKEND, PRESETS, QuantumHeadConfig
 from setfit_quantum.head.ansatz import build_second_module, read_ansatz, write_ansatz
 from setfit_quantum.head.circuits import HeadCircuits
-from setfit_quantum.head.encoders import (
-    ClassicalEncoder,
-    QuantumEncoders,
-    component_generator,
-    initialize_angles,
-    initialize_linear,
-)
+from setfit_quantum.head.encoders import ClassicalEncoder, QuantumEncoders
 from setfit_quantum.head.files import HeadFiles
 from setfit_quantum.head.loss import CheckedLoss
 from setfit_quantum.head.settings import HeadSettings, as_noise_model, backend_name
+from setfit_quantum.head.transfer import HeadTransfer
 from setfit_quantum.measurement import measure
 from setfit_quantum.noise import NoiseModel
 
@@ -36,7 +31,7 @@ _MAX_AMPLITUDES = 2**24
 """Amplitudes simulated at once at inference (64 MiB in float32); training runs the user's batch as it is."""
 
 
-class SetFitQuantumHead(HeadSettings, HeadCircuits, HeadFiles):
+class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
     """A classification head that decides with a parameterized quantum circuit.
 
     It follows the interface of `setfit.SetFitHead`, so SetFit trains and calls it like its own. The arguments
@@ -77,6 +72,9 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits, HeadFiles):
         encoder_connectivity: int | None = None,
         encoder_hidden_dim: int | None = None,
         encoder_batch_norm: bool = False,
+        classifier: str = "quantum",
+        classifier_hidden_dim: int | None = None,
+        frozen: Sequence[str] = (),
         amplitude_bias: float = QuantumHeadConfig.amplitude_bias,
         n_reuploads: int = 4,
         reupload_layers: int = 1,
@@ -119,6 +117,9 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits, HeadFiles):
             encoder_connectivity=encoder_connectivity,
             encoder_hidden_dim=encoder_hidden_dim,
             encoder_batch_norm=encoder_batch_norm,
+            classifier=classifier,
+            classifier_hidden_dim=classifier_hidden_dim,
+            frozen=tuple(frozen),
             amplitude_bias=amplitude_bias,
             n_reuploads=n_reuploads,
             reupload_layers=reupload_layers,
@@ -147,10 +148,7 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits, HeadFiles):
         self.circuit: Circuit = build_second_module(self.config, self._ansatz)
         self._check_gates(backend)
         self.encoder = (QuantumEncoders if encoder == "quantum" else ClassicalEncoder)(self.config, self._init_seed)
-        self.circuit_weights = nn.Parameter(torch.empty(self.circuit.num_parameters))
-        initialize_angles(self.circuit_weights, initialization, component_generator(self._init_seed, 1))
-        self.linear: nn.Linear | None = None
-        self._build_linear()
+        self._build_classifier()
         if in_features is not None:
             self.build(in_features)
         if device is not None:
@@ -201,37 +199,7 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits, HeadFiles):
             return
         self.config = self.config.with_changes(in_features=in_features)
         self.encoder.build(self.config)
-
-    def fit_out_features(self, n_outputs: int) -> None:
-        """Take the number of classes (or labels) from the data, unless it was given or the head has been trained.
-
-        The last layer is drawn anew when the number changes.
-
-        Raises:
-            ValueError: The head has fewer outputs than the data, and may not change.
-        """
-        if n_outputs == self.out_features or (self._out_features_fixed and n_outputs < self.out_features):
-            return
-        if self._out_features_fixed:
-            raise ValueError(
-                f"Argument `out_features` must be at least {n_outputs}, the number of classes in the labels, "
-                f"but got {self.out_features} (given, or fixed when the head was trained: make a new head for more)."
-            )
-        self.config = self.config.with_changes(out_features=max(n_outputs, 1 if self.multitarget else 2))
-        device = self.device
-        self._build_linear()
-        self.to(device)
-
-    def fix_out_features(self) -> None:
-        """Keep the number of outputs from now on: a training starts, which another last layer would throw away."""
-        self._out_features_fixed = True
-
-    def _build_linear(self) -> None:
-        if not self.config.final_linear:
-            return
-        outputs = 1 if self.config.one_logit else self.config.out_features
-        self.linear = nn.Linear(self.config.n_measured, outputs, dtype=self.circuit_weights.dtype)
-        initialize_linear(self.linear, component_generator(self._init_seed, 2))
+        self._apply_frozen()
 
     def forward(
         self, features: dict[str, Tensor] | Tensor, temperature: float | None = None
@@ -250,8 +218,8 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits, HeadFiles):
             ValueError: Embeddings of the wrong width, NaN or infinite.
         """
         embeddings = features["sentence_embedding"] if isinstance(features, dict) else features
-        expectations = self.expectations(embeddings)
-        logits = self.to_logits(expectations)
+        measures = self.config.classifier == "quantum"
+        logits = self.to_logits(self.expectations(embeddings) if measures else self._latents_in_chunks(embeddings))
         temperature = self.config.temperature if temperature is None else temperature
         if temperature <= 0:
             raise ValueError(f"Argument `temperature` must be greater than 0, but got {temperature!r}.")
@@ -291,14 +259,26 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits, HeadFiles):
 
         In evaluation mode a head with a seed draws its shots and noise from the seed and from `x`: the same call gives
         the same numbers, other texts (or other batches) get independent ones.
+
+        Raises:
+            ValueError: The head has a classical classifier, so that nothing is measured after its encoder.
         """
+        if self.config.classifier != "quantum":
+            raise ValueError(f"Argument `classifier` must be 'quantum' to measure, but is {self.config.classifier!r}.")
         embeddings = self._check_embeddings(x)
         rng = self._rng if self.training or self.config.seed is None else self._repeatable_rng(embeddings)
         if torch.is_grad_enabled():
             return self._measure(self.latents(embeddings), rng)
-        rows = max(1, _MAX_AMPLITUDES >> self._widest_register())
-        chunks = [self._measure(self.latents(chunk), rng) for chunk in torch.split(embeddings, rows)]
+        chunks = [self._measure(self.latents(chunk), rng) for chunk in self._split(embeddings)]
         return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+
+    def _latents_in_chunks(self, x: Tensor) -> Tensor:
+        return (
+            self.latents(x) if torch.is_grad_enabled() else torch.cat([self.latents(part) for part in self._split(x)])
+        )
+
+    def _split(self, x: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(x, max(1, _MAX_AMPLITUDES >> self._widest_register()))
 
     def _repeatable_rng(self, embeddings: Tensor) -> np.random.Generator:
         if self._noise is None and self.config.shots is None:
@@ -327,13 +307,6 @@ class SetFitQuantumHead(HeadSettings, HeadCircuits, HeadFiles):
     def _widest_register(self) -> int:
         encoder = getattr(self.encoder, "circuit", None)
         return max(self.config.n_qubits, encoder.n_qubits if encoder is not None else 0)
-
-    def to_logits(self, expectations: Tensor) -> Tensor:
-        """Logits from measured expectations of shape (batch, n_measured), before the temperature."""
-        values = expectations if self.linear is None else self.linear(expectations)
-        if self.config.one_logit or (self.linear is None and self.out_features == 2 and not self.multitarget):
-            return torch.cat([-values[:, :1], values[:, :1]], dim=1)
-        return values[:, : self.out_features]
 
     def _check_embeddings(self, x: Tensor) -> Tensor:
         if x.ndim != 2 or x.shape[0] == 0:

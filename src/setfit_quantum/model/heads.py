@@ -11,7 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from torch import nn
 
-from setfit_quantum.head import SetFitQuantumHead
+from setfit_quantum.head import ClassicalHead, SetFitQuantumHead
 from setfit_quantum.vanilla import import_setfit
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def fit_to_body(head: Any, in_features: int | None, labels: Sequence[Any] | None
             f"Argument `head` must take embeddings of width {in_features}, as the body gives, but its in_features "
             f"is {width}."
         )
-    if isinstance(head, SetFitQuantumHead):
+    if isinstance(head, SetFitQuantumHead | ClassicalHead):
         if in_features is not None:
             head.build(in_features)
         if labels:

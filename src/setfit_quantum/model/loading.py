@@ -16,11 +16,13 @@ from setfit_quantum.card import CardFacts, read_facts
 from setfit_quantum.model.body import embedding_width, load_body
 from setfit_quantum.model.heads import HeadSpec, build_head, fit_to_body
 from setfit_quantum.serialization.atomic import recover
+from setfit_quantum.serialization.classical_head_files import read_classical_head
 from setfit_quantum.serialization.dense_head_files import read_dense_head
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.head_files import read_head_files
 from setfit_quantum.serialization.hub_errors import HubError
 from setfit_quantum.serialization.layout import (
+    CLASSICAL_HEAD_CONFIG,
     DENSE_HEAD_CONFIG,
     HEAD_CONFIG,
     MANIFEST,
@@ -157,6 +159,8 @@ def _read_saved_head(folder: Path, options: LoadOptions) -> Any:
     # A link that leads nowhere counts as there: to pass over it would give another head without a word.
     if os.path.lexists(folder / HEAD_CONFIG):
         return read_head_files(folder, verify=False)  # verified with all other files
+    if os.path.lexists(folder / CLASSICAL_HEAD_CONFIG):
+        return read_classical_head(folder)
     if os.path.lexists(folder / SKLEARN_HEAD):
         return read_sklearn_head(folder / SKLEARN_HEAD, options.trusted)
     if os.path.lexists(folder / DENSE_HEAD_CONFIG):

@@ -9,11 +9,12 @@ from sklearn.base import BaseEstimator
 
 from setfit_quantum.card import write_facts
 from setfit_quantum.card.picture import draw_circuit
-from setfit_quantum.head import SetFitQuantumHead
+from setfit_quantum.head import ClassicalHead, SetFitQuantumHead
 from setfit_quantum.model.body import embedding_width
 from setfit_quantum.model.describing import gather_facts
 from setfit_quantum.model.heads import fit_to_body
-from setfit_quantum.serialization.atomic import recover, staged_save
+from setfit_quantum.serialization.atomic import staged_save, whole_version
+from setfit_quantum.serialization.classical_head_files import write_classical_head
 from setfit_quantum.serialization.dense_head_files import write_dense_head
 from setfit_quantum.serialization.head_files import write_head_files
 from setfit_quantum.serialization.layout import CARD, CIRCUIT_PICTURE, SKLEARN_HEAD
@@ -52,8 +53,8 @@ def save_card(model: Any, folder: Path) -> None:
     Raises:
         ModelFileError: The folder holds no saved model, or a damaged one.
     """
-    recover(folder)
-    verify_files(folder)
+    with whole_version(folder):
+        verify_files(folder)
     with staged_save(folder, keep_others=True, keep_head=True) as staging:
         _write_card(model, staging)
 
@@ -70,16 +71,19 @@ def check_savable(head: Any) -> None:
     Raises:
         TypeError: Naming its class and what can be saved.
     """
-    if not isinstance(head, SetFitQuantumHead | BaseEstimator) and type(head) is not import_setfit().SetFitHead:
+    ours = SetFitQuantumHead | ClassicalHead | BaseEstimator
+    if not isinstance(head, ours) and type(head) is not import_setfit().SetFitHead:
         raise TypeError(
-            "Argument `model_head` must be a QuantumHead, a SetFitHead or a scikit-learn estimator to be saved without "
-            f"pickle, but got {type(head).__name__}."
+            "Argument `model_head` must be a QuantumHead, a ClassicalHead, a SetFitHead or a scikit-learn estimator to "
+            f"be saved without pickle, but got {type(head).__name__}."
         )
 
 
 def _write_head(head: Any, folder: Path) -> None:
     if isinstance(head, SetFitQuantumHead):
         write_head_files(head, folder)
+    elif isinstance(head, ClassicalHead):
+        write_classical_head(head, folder)
     elif isinstance(head, BaseEstimator):
         write_sklearn_head(folder / SKLEARN_HEAD, head)
     else:

@@ -17,6 +17,7 @@ from setfit_quantum.model.files import ModelFiles
 from setfit_quantum.model.fitting import build_arguments, fit_module_head, read_validation
 from setfit_quantum.model.heads import HeadSpec, resolve_strategy
 from setfit_quantum.model.loading import LoadOptions, load_parts
+from setfit_quantum.model.transfer import ModelTransfer
 from setfit_quantum.serialization.sources import HubOptions
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult
 from setfit_quantum.training.setfit_arguments import head_settings_in
@@ -26,7 +27,7 @@ from setfit_quantum.vanilla import import_setfit, is_evaluate_with_names
 _PlainSetFitModel: Any = import_setfit().SetFitModel
 
 
-class SetFitModel(ModelFiles, _PlainSetFitModel):
+class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
     """A sentence transformer and a head, with SetFit's interface.
 
     Args:

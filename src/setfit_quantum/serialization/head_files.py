@@ -27,6 +27,8 @@ _ARGUMENT = re.compile(r"Argument `(\w+)")
 
 # Far beyond what can be simulated, and far below what would exhaust the memory of whoever opens a hostile file.
 _MAX_GATES = 2**14
+_ADDED = frozenset({"classifier", "classifier_hidden_dim", "frozen"})
+"""Settings that files written before they existed lack; their defaults are what was then."""
 _LIMITS = {
     "in_features": 2**22,
     "out_features": 2**16,
@@ -34,6 +36,7 @@ _LIMITS = {
     "encoder_qubits": 64,
     "encoder_layers": 1024,
     "encoder_hidden_dim": 2**16,
+    "classifier_hidden_dim": 2**16,
     "n_reuploads": 1024,
     "reupload_layers": 64,
     "n_layers": 1024,
@@ -102,7 +105,8 @@ def write_head_files(head: SetFitQuantumHead, folder: Path) -> None:
         )
     write_tensors(folder / HEAD_WEIGHTS, head)
     write_json(folder / HEAD_CONFIG, {"dtype": dtype, "head": head.config.to_dict()})
-    (folder / CIRCUIT).write_text(head.to_qasm3(), encoding="utf-8")
+    if head.config.classifier == "quantum":
+        (folder / CIRCUIT).write_text(head.to_qasm3(), encoding="utf-8")
 
 
 def read_head_files(
@@ -134,12 +138,12 @@ def _build_head(path: Path, values: Any) -> SetFitQuantumHead:
     if not isinstance(values, Mapping):
         raise ModelFileError(path, f"must be an object, but is {values!r}.", "head")
     known = set(QuantumHeadConfig().to_dict())
-    for key in sorted(set(values) ^ known):
+    for key in sorted((set(values) ^ known) - (_ADDED - set(values))):
         raise ModelFileError(path, "is unknown." if key in values else "is missing.", f"head.{key}")
     if values["in_features"] is None:
         raise ModelFileError(path, "must be a whole number, but is None.", "head.in_features")
     for key, limit in _LIMITS.items():
-        value = values[key]
+        value = values.get(key)
         if isinstance(value, int) and value > limit:
             raise ModelFileError(path, f"must be at most {limit}, but is {value}.", f"head.{key}")
     if values["noise"] is not None:
@@ -160,7 +164,10 @@ def _build_head(path: Path, values: Any) -> SetFitQuantumHead:
 def _check_size(path: Path, config: QuantumHeadConfig) -> None:
     """Refuse settings whose circuits or matrices would fill the memory before the weights are even looked at."""
     assert config.in_features is not None
-    if config.ansatz is None:
+    weights = (config.classifier_hidden_dim or 0) * (config.n_qubits + config.out_features)
+    if config.classifier != "quantum":
+        gates = 0
+    elif config.ansatz is None:
         gates = config.n_qubits * config.connectivity * (config.n_reuploads * config.reupload_layers + config.n_layers)
     else:
         first, second = (part.count(";") for part in config.ansatz)  # a gate has one; nothing is parsed yet
@@ -169,7 +176,8 @@ def _check_size(path: Path, config: QuantumHeadConfig) -> None:
         qubits = config.resolve_encoder_qubits(config.in_features)
         gates += config.encoder_layers * qubits * config.resolve_encoder_connectivity(qubits)  # shared by all encoders
     else:
-        weights = config.in_features * (config.encoder_hidden_dim or config.n_qubits)
+        weights += config.in_features * (config.encoder_hidden_dim or config.n_qubits)
+    if weights:
         file = path.parent / HEAD_WEIGHTS
         if not is_regular_file(file):
             raise ModelFileError(file, "is missing.")

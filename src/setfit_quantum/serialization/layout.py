@@ -37,6 +37,12 @@ DENSE_HEAD_CONFIG: Final = "setfit_head_config.json"
 DENSE_HEAD_WEIGHTS: Final = "setfit_head.safetensors"
 """The trained parameters of SetFit's own differentiable head."""
 
+CLASSICAL_HEAD_CONFIG: Final = "classical_head_config.json"
+"""Settings of a linear or MLP head of ours."""
+
+CLASSICAL_HEAD_WEIGHTS: Final = "classical_head.safetensors"
+"""The trained parameters of such a head."""
+
 PICKLED_HEAD: Final = "model_head.pkl"
 """Where plain SetFit keeps its head. Never written here; read only on request."""
 
@@ -52,12 +58,12 @@ REMOVALS: Final = ".removals.json"
 HEAD_FILES: Final = frozenset(
     {
         *(HEAD_CONFIG, HEAD_WEIGHTS, CIRCUIT, CIRCUIT_PICTURE, SKLEARN_HEAD),
-        *(DENSE_HEAD_CONFIG, DENSE_HEAD_WEIGHTS, PICKLED_HEAD),
+        *(DENSE_HEAD_CONFIG, DENSE_HEAD_WEIGHTS, CLASSICAL_HEAD_CONFIG, CLASSICAL_HEAD_WEIGHTS, PICKLED_HEAD),
     }
 )
 """Files of which a model has only those of its present head."""
 
-HEAD_MARKS: Final = frozenset({HEAD_CONFIG, SKLEARN_HEAD, DENSE_HEAD_CONFIG, PICKLED_HEAD})
+HEAD_MARKS: Final = frozenset({HEAD_CONFIG, SKLEARN_HEAD, DENSE_HEAD_CONFIG, CLASSICAL_HEAD_CONFIG, PICKLED_HEAD})
 """Files by which a reader knows what head a model has."""
 
 EDITABLE_FILES: Final = frozenset({CARD})

@@ -11,12 +11,19 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from setfit_quantum.serialization.errors import ModelFileError
-from setfit_quantum.serialization.layout import CARD_FACTS, DENSE_HEAD_CONFIG, HEAD_CONFIG, MANIFEST, REMOVALS
+from setfit_quantum.serialization.layout import (
+    CARD_FACTS,
+    CLASSICAL_HEAD_CONFIG,
+    DENSE_HEAD_CONFIG,
+    HEAD_CONFIG,
+    MANIFEST,
+    REMOVALS,
+)
 
 Values: TypeAlias = dict[str, Any]
 Step: TypeAlias = Callable[[Values], Values]
 
-VERSIONED_FILES = (HEAD_CONFIG, DENSE_HEAD_CONFIG, CARD_FACTS, MANIFEST, REMOVALS)
+VERSIONED_FILES = (HEAD_CONFIG, DENSE_HEAD_CONFIG, CLASSICAL_HEAD_CONFIG, CARD_FACTS, MANIFEST, REMOVALS)
 """Files whose header has a schema version."""
 
 STEPS: dict[tuple[str, int], Step] = {}
