@@ -44,7 +44,7 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
             re-uploads share PQC1's. They stand in place of `reupload_layers`, `n_layers` and `connectivity`.
         noise: A `NoiseModel`, the name of one of its presets, its dictionary, or None.
         backend: Name of a backend, or a `Backend` instance. `"auto"`: `"numba"` for float32 on the CPU,
-            `"torch"` otherwise and for gates that `"numba"` does not run.
+            `"torch"` otherwise, for gates that `"numba"` does not run and for amplitude damping.
         device: Where the parameters live.
 
     Raises:
@@ -153,6 +153,7 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
             self.build(in_features)
         if device is not None:
             self.to(device)
+        self._check_noise(self._noise)
 
     @classmethod
     def from_config(cls, config: QuantumHeadConfig, **overrides: Any) -> SetFitQuantumHead:
@@ -281,8 +282,9 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
         return torch.split(x, max(1, _MAX_AMPLITUDES >> self._widest_register()))
 
     def _repeatable_rng(self, embeddings: Tensor) -> np.random.Generator:
-        if self._noise is None and self.config.shots is None:
-            return self._rng  # nothing is drawn
+        draws = self.config.shots is not None or self.backend.capabilities.hardware_shots
+        if self._noise is None and not draws:
+            return self._rng
         content = hashlib.blake2b(embeddings.detach().cpu().numpy().tobytes(), digest_size=8).digest()
         return np.random.default_rng([self._init_seed, 2, int.from_bytes(content, "big")])
 

@@ -12,6 +12,7 @@ from torch import nn
 from setfit_quantum.backends import Backend, get_backend, get_backend_class
 from setfit_quantum.circuit import Circuit
 from setfit_quantum.config import BACKENDS, CUSTOM_BACKEND, QuantumHeadConfig
+from setfit_quantum.measurement import check_noise
 from setfit_quantum.noise import NoiseModel
 
 
@@ -67,6 +68,7 @@ class HeadSettings(nn.Module):
     @noise.setter
     def noise(self, value: NoiseModel | str | Mapping[str, Any] | None) -> None:
         noise = as_noise_model(value)
+        self._check_noise(noise)
         self.config = self.config.with_changes(noise=None if noise is None else noise.to_dict())
         self._noise = noise
 
@@ -138,7 +140,9 @@ class HeadSettings(nn.Module):
         """The backend that runs the second module; assign a name or an instance."""
         if self._backend is not None:
             return self._backend
-        return self._simulator(self.circuit) if self.config.backend == "auto" else get_backend(self.config.backend)
+        if self.config.backend == "auto":
+            return self._simulator(self.circuit, self._noise)
+        return get_backend(self.config.backend)
 
     @backend.setter
     def backend(self, value: str | Backend) -> None:
@@ -153,9 +157,19 @@ class HeadSettings(nn.Module):
         if self.config.ansatz is not None and backend != "auto":
             (get_backend_class(backend) if isinstance(backend, str) else backend).check_circuit(self.circuit)
 
-    def _simulator(self, circuit: Circuit | None) -> Backend:
+    def _check_noise(self, noise: NoiseModel | None) -> None:
+        """Refuse noise that does not fit the circuit or the present backend, before anything is trained."""
+        if noise is None:
+            return
+        backend: Backend | type[Backend] | None = self._backend
+        if backend is None and self.config.backend == "auto":
+            backend = self._simulator(self.circuit, noise)
+        check_noise(backend or get_backend_class(self.config.backend), noise, self.config.n_qubits)
+
+    def _simulator(self, circuit: Circuit | None, noise: NoiseModel | None = None) -> Backend:
         """The fast engine where it runs the circuit (None: gates that every backend has), else the reference."""
-        if self.device.type == "cpu" and self.circuit_weights.dtype == torch.float32:
+        simulates = noise is None or noise.is_pauli
+        if simulates and self.device.type == "cpu" and self.circuit_weights.dtype == torch.float32:
             fast = get_backend("numba")
             if circuit is None or circuit.gate_names <= fast.capabilities.gates:
                 return fast

@@ -162,6 +162,8 @@ class HeadTransfer(nn.Module):
         if classifier == "quantum":
             changes |= {name: getattr(self.config, name) for name in SECOND_MODULE} | settings
             noise = as_noise_model(changes["noise"])
+            if noise is not None:
+                noise.readout_pairs(self.config.n_qubits)  # refuses pairs for another number of qubits
             ansatz = read_ansatz(changes["ansatz"], self.config.n_qubits)
             changes |= {"noise": None if noise is None else noise.to_dict(), "ansatz": write_ansatz(ansatz)}
         else:

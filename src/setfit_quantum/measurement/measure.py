@@ -13,6 +13,7 @@ from setfit_quantum.backends.base import Backend, BackendError, Moments
 from setfit_quantum.checks import check_bool, check_choice, check_int
 from setfit_quantum.circuit import Circuit
 from setfit_quantum.config import SAMPLERS
+from setfit_quantum.measurement.abilities import check_noise
 from setfit_quantum.measurement.device import sample_expectations
 from setfit_quantum.measurement.readout import misread_expectations, misread_moments, misread_probabilities
 from setfit_quantum.measurement.samplers import add_gaussian_shots, add_paper_shots, expectations_from_probabilities
@@ -62,7 +63,7 @@ def measure(
     at most 6 qubits and `n_trajectories` is None; the other samplers then use exact moments or probabilities too.
     One of several trajectories at inference is the one without errors, weighted with its probability. Readout error
     acts on sampled bits, and on everything else exactly in expectation. Amplitude damping (`t1`) is always simulated
-    by the density matrix, which `"torch"` has for at most 8 qubits.
+    by the density matrix, which `"torch"` has for at most 8 qubits (and Aer, behind `"qiskit"`, for more).
 
     A backend with `hardware_shots` measures by itself: it gets shots and noise, and nothing is added to its results.
 
@@ -244,13 +245,7 @@ def _use_density(
                 "Argument `n_trajectories` must be None with amplitude damping (`t1`), which the density matrix "
                 f"simulates exactly, but got {n_trajectories}."
             )
-        if circuit.n_qubits > limit:
-            can = f"evolves density matrices of at most {limit} qubits" if limit else "does not evolve density matrices"
-            raise BackendError(
-                f"Backend {backend.name!r} cannot simulate amplitude damping (`t1`) of {circuit.n_qubits} qubits: "
-                f"it is not a Pauli channel, so Pauli trajectories do not apply, and {backend.name!r} {can}; "
-                "backend='torch' does, for up to 8 qubits."
-            )
+        check_noise(backend, noise, circuit.n_qubits)
         return True
     if not is_random(circuit, noise):
         return False
