@@ -97,6 +97,12 @@ def evaluate_predictions(
     )
 
 
+def macro_f1(targets: ArrayLike, predictions: ArrayLike, n_classes: int) -> float:
+    """Unweighted mean of the F1 of the classes that occur, from class numbers of shape (n,)."""
+    truth, predicted = (np.eye(n_classes, dtype=np.int64)[np.asarray(numbers)] for numbers in (targets, predictions))
+    return float(_macro_f1(truth, predicted, np.ones((1, len(truth))))[0])
+
+
 def wilson_interval(n_right: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Wilson score interval of a share: valid at 0 and 1 and for few examples.
 

@@ -1,0 +1,119 @@
+"""Where runs are worked on: here, or in local processes. Others, such as a cluster, follow the same protocol."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Protocol
+
+from setfit_quantum.checks import check_int
+from setfit_quantum.experiments.run_settings import Run
+from setfit_quantum.experiments.study_work import attempt
+
+Work = Callable[[Run], dict[str, Any]]
+Record = dict[str, Any]
+
+MAX_DEATHS = 2
+"""Workers that may die of one run before it is recorded as failed."""
+
+
+class Executor(Protocol):
+    """Does independent runs, in any order.
+
+    `execute` gets the work (which can be pickled) and the runs, and yields each run with its record as soon as it is
+    there. Failures of a run are records too (`attempt` makes them); only an interruption ends the iteration early.
+    """
+
+    def execute(self, work: Work, runs: Iterable[Run]) -> Iterator[tuple[Run, Record]]:
+        """Yield `(run, record)` for every run."""
+        ...
+
+
+class SerialExecutor:
+    """One run after another in this process."""
+
+    def execute(self, work: Work, runs: Iterable[Run]) -> Iterator[tuple[Run, Record]]:
+        """Yield `(run, record)` for every run, in order."""
+        for run in runs:
+            yield run, attempt(work, run)
+
+
+class ProcessExecutor:
+    """Runs in processes of this machine, each on one core.
+
+    A process that dies (out of memory, killed) is replaced, and its run tried once more.
+
+    Args:
+        n_workers: Number of processes.
+    """
+
+    def __init__(self, n_workers: int) -> None:
+        self.n_workers = check_int("n_workers", n_workers, minimum=1)
+
+    def execute(self, work: Work, runs: Iterable[Run]) -> Iterator[tuple[Run, Record]]:
+        """Yield `(run, record)` for every run, as they end."""
+        waiting = list(runs)[::-1]
+        deaths: dict[str, int] = {}
+        while waiting:
+            # Spawned, not forked: threads of PyTorch and of the simulator do not survive a fork.
+            pool = ProcessPoolExecutor(
+                self.n_workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(work,)
+            )
+            running: dict[Future[Record], Run] = {}
+            try:
+                while waiting or running:
+                    # No more than can be worked on: whatever is handed out when a process dies is lost with it.
+                    while waiting and len(running) < self.n_workers:
+                        running[pool.submit(_work_on, waiting[-1])] = waiting[-1]
+                        waiting.pop()
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        record = future.result()
+                        yield running.pop(future), record
+            except BrokenProcessPool:
+                for run in running.values():
+                    deaths[run.key] = deaths.get(run.key, 0) + 1
+                    if deaths[run.key] >= MAX_DEATHS:
+                        yield run, attempt(_report_death, run)
+                    else:
+                        waiting.append(run)
+            finally:
+                _stop(pool)
+
+
+def build_executor(backend: str, n_workers: int) -> Executor:
+    """The executor of a name: `"local"`, in this process with one worker, else in processes.
+
+    Raises:
+        ValueError: Unknown name.
+    """
+    if backend != "local":
+        raise ValueError(f"Argument `backend` must be 'local', but got {backend!r}.")
+    return SerialExecutor() if check_int("n_workers", n_workers, minimum=1) == 1 else ProcessExecutor(n_workers)
+
+
+_work: Work | None = None
+
+
+def _start_worker(work: Work) -> None:
+    global _work
+    _work = work
+
+
+def _work_on(run: Run) -> Record:
+    assert _work is not None
+    return attempt(_work, run)
+
+
+def _report_death(run: Run) -> Record:
+    raise RuntimeError(f"{MAX_DEATHS} workers died of this run (out of memory?)")
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the processes at once: on Ctrl-C nobody waits for the runs they are in."""
+    processes = list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        if process.is_alive():
+            process.terminate()
