@@ -1,5 +1,6 @@
 """The fast CPU engine against the readable reference, Qiskit, finite differences, and its own promises."""
 
+import math
 import subprocess
 import sys
 import tracemalloc
@@ -190,10 +191,40 @@ def test_the_compiled_kernel_did_the_work(fast, monkeypatch):
 def test_operations_join_blocks():
     """A ring of Q blocks needs fewer than Q sweeps, and no block is lost."""
     program = compile_program(build_encoder(10))
-    rotations = [int(rotation) for row in program.operations for rotation in row[1:3] if rotation >= 0]
+    rotations = [int(rotation) for row in program.operations for rotation in row[1:6] if rotation >= 0]
     assert sorted(rotations) == list(range(program.n_rotations))
     assert len(program.sources) == 280
     assert len(program.operations) <= 160
+
+
+def test_chains_do_the_rotations_before_them():
+    """A column of rotations before a ring takes no sweep of its own."""
+    both = compile_program(build_reuploading(10, 1, 1, 1, 1))
+    chains, last_column = both.operations[:10], both.operations[10:]
+    assert (chains[:, program_module.KIND] > program_module.CHAIN).all()
+    assert (last_column[:, program_module.KIND] < program_module.CNOT).all()
+    rotations = sorted(int(rotation) for row in both.operations for rotation in row[1:6] if rotation >= 0)
+    assert rotations == list(range(both.n_rotations))
+
+
+@pytest.mark.parametrize("angle", [math.pi, math.pi - 1e-6, 1.999 * math.pi, 3.0])
+@pytest.mark.parametrize("n_qubits", [2, 5, 9])
+def test_angles_with_huge_tangents(fast, angle, n_qubits):
+    """A state grows by 1 / cos of half of each angle; near half a turn that alone would leave float32."""
+    circuit = build_reuploading(n_qubits, 3, 2, 2, 1)
+    generator = torch.Generator().manual_seed(1)
+    weights = 0.3 * torch.randn(circuit.num_parameters, generator=generator)
+    weights[torch.rand(weights.shape, generator=generator) < 0.6] = angle
+    features = torch.full((11, n_qubits), angle)
+    features[3:] = torch.randn(8, n_qubits, generator=generator)
+    results = []
+    for backend, dtype in ((fast, torch.float32), (get_backend("torch"), torch.float64)):
+        inputs = [tensor.to(dtype).requires_grad_() for tensor in (weights, features)]
+        z = backend.expectations(circuit, *inputs)
+        slopes = torch.arange(1, n_qubits + 1, dtype=dtype)
+        results.append((z.detach(), *torch.autograd.grad((z * slopes).sum(), inputs)))
+    for found, expected in zip(*results, strict=True):
+        assert float((found - expected).norm()) < 2e-6 * max(1.0, float(expected.norm()))
 
 
 def test_neighbouring_rotations_become_one():

@@ -14,6 +14,9 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from setfit_quantum.backends.pricing import QpuEstimate, QpuRates
     from setfit_quantum.circuit import Circuit
     from setfit_quantum.noise import NoiseModel, PauliErrors
 
@@ -140,6 +143,24 @@ class Backend(ABC):
         """Exact outcome probabilities under `noise`, by evolving the density matrix (readout error not included)."""
         raise BackendError(f"Backend {self.name!r} does not evolve density matrices; backend='torch' does.")
 
+    def behind_encoders(
+        self, encoder: Circuit, weights: Tensor, scale: Tensor, shares: Sequence[int]
+    ) -> Backend | None:
+        """A backend that takes initial amplitudes for features and runs encoders on them first, all in one call.
+
+        It is for training: one set of angles for all samples, gradients of everything but the amplitudes.
+
+        Args:
+            encoder: Circuit of every encoder, without features.
+            weights: Angles in radians, shape (n_encoders, num_parameters).
+            scale: What each encoder's expectations are multiplied by, shape (n_encoders,).
+            shares: How many expectations each encoder hands on; together the circuit's features.
+
+        Returns:
+            The backend, or None where encoders and circuit are called one after the other.
+        """
+        return None
+
     def device_expectations(
         self,
         circuit: Circuit,
@@ -166,6 +187,31 @@ class Backend(ABC):
             BackendError: The backend draws no shots itself, or cannot do what is asked.
         """
         raise BackendError(f"Backend {self.name!r} draws no shots itself.")
+
+    def dry_run(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        *,
+        n_readout: int | None = None,
+        shots: int | None = None,
+        rates: QpuRates | None = None,
+    ) -> QpuEstimate:
+        """What `device_expectations` of the same arguments would send to a machine and cost; nothing is sent.
+
+        Args:
+            circuit: The circuit.
+            weights: Angles in radians, shape (num_parameters,) or (batch, num_parameters).
+            features: Angles in radians, shape (batch, n_features), or None.
+            n_readout: Number of measured qubits; None: all.
+            shots: Shots per sample; None: the backend's own setting.
+            rates: Prices and times; None: published ones.
+
+        Raises:
+            BackendError: Nothing is sent to a machine, or nobody tells what it costs.
+        """
+        raise BackendError(f"Backend {self.name!r} sends nothing to a machine, so there is nothing to estimate.")
 
     @classmethod
     def check_circuit(cls, circuit: Circuit) -> None:

@@ -100,6 +100,15 @@ class QuantumEncoders(nn.Module):
         self.weights.materialize(shape)
         initialize_angles(self.weights, config.initialization, component_generator(self._seed, 0))
 
+    def join(self, embeddings: Tensor, config: QuantumHeadConfig, backend: Backend) -> tuple[Backend, Tensor] | None:
+        """A backend that runs these encoders together with the circuit behind them, and the amplitudes that it takes.
+
+        None where the backend cannot.
+        """
+        assert self.circuit is not None
+        joined = backend.behind_encoders(self.circuit, self.weights, self.scale, self.shares)
+        return None if joined is None else (joined, prepare_amplitudes(embeddings, config.amplitude_bias))
+
     def forward(self, embeddings: Tensor, config: QuantumHeadConfig, backend: Backend) -> Tensor:
         """Latent angles in radians, shape (batch, n_qubits)."""
         assert self.circuit is not None

@@ -269,8 +269,10 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
         embeddings = self._check_embeddings(x)
         rng = self._rng if self.training or self.config.seed is None else self._repeatable_rng(embeddings)
         if torch.is_grad_enabled():
-            return self._measure(self.latents(embeddings), rng)
-        chunks = [self._measure(self.latents(chunk), rng) for chunk in self._split(embeddings)]
+            joined = self._join_modules(embeddings)
+            backend, features = joined or (self.backend, self.latents(embeddings))
+            return self._measure(backend, features, rng)
+        chunks = [self._measure(self.backend, self.latents(chunk), rng) for chunk in self._split(embeddings)]
         return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
 
     def _latents_in_chunks(self, x: Tensor) -> Tensor:
@@ -288,9 +290,21 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
         content = hashlib.blake2b(embeddings.detach().cpu().numpy().tobytes(), digest_size=8).digest()
         return np.random.default_rng([self._init_seed, 2, int.from_bytes(content, "big")])
 
-    def _measure(self, latents: Tensor, rng: np.random.Generator) -> Tensor:
+    def _join_modules(self, embeddings: Tensor) -> tuple[Backend, Tensor] | None:
+        """A backend that runs both modules in one call, and what it takes for features; None where there is none."""
+        noise = self._noise
+        once = noise is None or (self.config.n_trajectories or 1) == 1
+        if not (self.training and once and isinstance(self.encoder, QuantumEncoders)) or embeddings.requires_grad:
+            return None
+        if not self.encoder.weights.requires_grad:
+            return None  # a frozen encoder needs no backward sweep
+        if noise is not None and (noise.has_rotation_error or not noise.is_pauli):
+            return None
+        return self.encoder.join(embeddings, self.config, self.backend)
+
+    def _measure(self, backend: Backend, latents: Tensor, rng: np.random.Generator) -> Tensor:
         return measure(
-            self.backend,
+            backend,
             self.circuit,
             self.circuit_weights,
             latents,

@@ -16,17 +16,20 @@ from torch import Tensor
 from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments, check_inputs
 from setfit_quantum.backends.numba_engine import kernels
 from setfit_quantum.backends.numba_engine.measure import EXPECTATIONS, MOMENTS, PROBABILITIES
-from setfit_quantum.backends.numba_engine.program import Program, compile_program
+from setfit_quantum.backends.numba_engine.program import Program, compile_program, half_angles
+from setfit_quantum.backends.numba_engine.rows import empty_rows
 from setfit_quantum.backends.numba_engine.threads import share_tiles
 from setfit_quantum.backends.numba_engine.vector import LANES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from setfit_quantum.circuit import Circuit
     from setfit_quantum.noise import PauliErrors
 
 _NO_FLOATS = np.empty((0, 0), np.float32)
 _NO_PAIRS = np.empty((0, 0, 0), np.float32)
-_NO_CODES = np.empty((0, 0), np.uint8)
+NO_CODES = np.empty((0, 0), np.uint8)
 
 
 class NumbaBackend(Backend):
@@ -84,6 +87,16 @@ class NumbaBackend(Backend):
         """See `Backend.probabilities`."""
         return self._run(PROBABILITIES, circuit, weights, features, initial_state, n_readout, errors)[0]
 
+    def behind_encoders(
+        self, encoder: Circuit, weights: Tensor, scale: Tensor, shares: Sequence[int]
+    ) -> Backend | None:
+        """See `Backend.behind_encoders`; None for tensors that this backend does not compute with."""
+        from setfit_quantum.backends.numba_engine.modules import EncodedNumbaBackend
+
+        if any(tensor.dtype != torch.float32 or tensor.device.type != "cpu" for tensor in (weights, scale)):
+            return None
+        return EncodedNumbaBackend(self, encoder, weights, scale, shares)
+
     def _run(
         self,
         mode: int,
@@ -103,23 +116,57 @@ class NumbaBackend(Backend):
                     f"Backend 'numba' computes in float32 on the CPU, but `{name}` is {tensor.dtype} on "
                     f"{tensor.device}; backend='torch' takes any precision and device."
                 )
-        if errors is not None and errors.codes.shape != (len(circuit.gates), batch):
-            raise ValueError(
-                f"Argument `errors` must have codes of shape {(len(circuit.gates), batch)} (gates, batch), "
-                f"but got {errors.codes.shape}."
-            )
-        if errors is not None and errors.codes.size and int(errors.codes.max()) > 3:
-            limits = np.array([4 ** len(gate.wires) for gate in circuit.gates])
-            if (errors.codes.max(axis=1) >= limits).any():
-                raise ValueError(
-                    "Argument `errors` must have codes below 4 for one-wire gates and 16 for two-wire gates."
-                )
+        check_errors(errors, circuit, batch)
         call = _Call(self, compile_program(circuit), mode, batch, n_measured, errors)
         if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in inputs):
             outputs: tuple[Tensor, ...] = _AdjointFunction.apply(call, *inputs)
             return outputs
         call.bind(*inputs)
         return tuple(torch.from_numpy(output) for output in call.forward(keep=False))
+
+
+def check_errors(errors: PauliErrors | None, circuit: Circuit, batch: int) -> None:
+    """Refuse errors that are not one code per gate and sample.
+
+    Raises:
+        ValueError: Wrong shape, or a code that a gate of so few wires does not have.
+    """
+    if errors is None:
+        return
+    if errors.codes.shape != (len(circuit.gates), batch):
+        raise ValueError(
+            f"Argument `errors` must have codes of shape {(len(circuit.gates), batch)} (gates, batch), "
+            f"but got {errors.codes.shape}."
+        )
+    if errors.codes.size and int(errors.codes.max()) > 3:
+        limits = np.array([4 ** len(gate.wires) for gate in circuit.gates])
+        if (errors.codes.max(axis=1) >= limits).any():
+            raise ValueError("Argument `errors` must have codes below 4 for one-wire gates and 16 for two-wire gates.")
+
+
+def used_outputs(mode: int) -> tuple[int, ...]:
+    """Which of z, zz and probabilities the mode gives."""
+    return {EXPECTATIONS: (0,), MOMENTS: (0, 1), PROBABILITIES: (2,)}[mode]
+
+
+def allocate_outputs(mode: int, batch: int, m: int) -> list[np.ndarray]:
+    """Arrays for z, zz and probabilities, of which the last two are empty where the mode has none."""
+    return [
+        np.empty((batch, m), np.float32),
+        np.empty((batch, m, m), np.float32) if mode == MOMENTS else _NO_PAIRS,
+        np.empty((batch, 2**m), np.float32) if mode == PROBABILITIES else _NO_FLOATS,
+    ]
+
+
+def gradients_of_outputs(mode: int, batch: int, m: int, given: list[np.ndarray | None]) -> list[np.ndarray]:
+    """The same arrays with the loss's gradients; `given` has those that the mode gives."""
+    gradients = allocate_outputs(mode, batch, m)
+    for index, gradient in zip(used_outputs(mode), given, strict=True):
+        if gradient is None:
+            gradients[index].fill(0.0)
+        else:
+            gradients[index] = np.require(gradient, np.float32, ["C", "W"])
+    return gradients
 
 
 class _Call:
@@ -129,7 +176,7 @@ class _Call:
         self, backend: NumbaBackend, program: Program, mode: int, batch: int, n_readout: int, errors: PauliErrors | None
     ) -> None:
         self.backend, self.program, self.mode, self.batch, self.n_readout = backend, program, mode, batch, n_readout
-        self.codes = _NO_CODES if errors is None else np.require(errors.codes, np.uint8, ["C", "W"])
+        self.codes = NO_CODES if errors is None else np.require(errors.codes, np.uint8, ["C", "W"])
         self.n_tiles = -(-batch // LANES)
         self.states: np.ndarray | None = None
 
@@ -138,67 +185,49 @@ class _Call:
         rows = weights.detach().numpy()
         rows = rows if rows.ndim == 2 else rows[None, :]
         self.samples_per_row = self.batch // rows.shape[0]
+        self.shared = rows.shape[0] == 1
         latent = _NO_FLOATS if features is None else features.detach().numpy()
-        self.angle_tables = (*_half_angle(rows), *_half_angle(latent), *_half_angle(self.program.constants))
+        self.angle_tables = (*half_angles(rows), *half_angles(latent), *self.program.constant_tables)
         self.initial = _NO_FLOATS
         if initial_state is not None:
             self.initial = np.require(initial_state.detach().numpy(), np.float32, ["C", "W"])
 
-    def allocate_outputs(self) -> list[np.ndarray]:
-        """Arrays for z, zz and probabilities, of which the last two are empty where the mode has none."""
-        batch, m = self.batch, self.n_readout
-        return [
-            np.empty((batch, m), np.float32),
-            np.empty((batch, m, m), np.float32) if self.mode == MOMENTS else _NO_PAIRS,
-            np.empty((batch, 2**m), np.float32) if self.mode == PROBABILITIES else _NO_FLOATS,
-        ]
-
-    @property
-    def used_outputs(self) -> tuple[int, ...]:
-        """Which of the outputs the mode gives."""
-        return {EXPECTATIONS: (0,), MOMENTS: (0, 1), PROBABILITIES: (2,)}[self.mode]
-
     def forward(self, keep: bool) -> list[np.ndarray]:
         """Run the circuits; `keep` retains the final states for `backward`."""
-        outputs = self.allocate_outputs()
+        outputs = allocate_outputs(self.mode, self.batch, self.n_readout)
         rows = 2**self.program.n_qubits
-        states = np.empty((self.n_tiles, rows, LANES), np.float32) if keep else None
+        states = empty_rows(self.n_tiles, rows) if keep else None
         work = np.zeros(self.n_tiles, np.int64)
 
         def run(first: int, last: int) -> None:
-            own = np.empty((1, rows, LANES), np.float32) if states is None else states
+            own = empty_rows(1, rows) if states is None else states
             kernels.forward_tiles(
-                first, last, *_program_arrays(self.program), *self.angle_tables, self.samples_per_row, self.initial,
-                self.codes, own, keep, self.mode, self.n_readout, *outputs, work,
+                first, last, self.program.arrays, self.angle_tables, self.samples_per_row, self.initial, self.codes,
+                own, keep, self.mode, self.n_readout, *outputs, work,
             )  # fmt: skip
 
         share_tiles(run, self.n_tiles, rows * len(self.program.operations))
         self.states = states
         self.backend.rows_swept += int(work.sum())
-        return [outputs[index] for index in self.used_outputs]
+        return [outputs[index] for index in used_outputs(self.mode)]
 
     def backward(self, by_output: list[np.ndarray | None], n_initial: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Per-sample gradients of weights, features and initial amplitudes; uses up the kept states."""
-        gradients = self.allocate_outputs()
-        for index, given in zip(self.used_outputs, by_output, strict=True):
-            if given is None:
-                gradients[index].fill(0.0)
-            else:
-                gradients[index] = np.require(given, np.float32, ["C", "W"])
+        """Gradients of weights (rows to be summed), features and initial amplitudes; uses up the kept states."""
+        gradients = gradients_of_outputs(self.mode, self.batch, self.n_readout, by_output)
         if self.states is None:
             self.forward(keep=True)  # a second backward through the same graph
         states, self.states = self.states, None
         assert states is not None
-        weight_gradient = np.zeros((self.batch, self.program.n_weights), np.float32)
+        weight_gradient = np.zeros((self.n_tiles if self.shared else self.batch, self.program.n_weights), np.float32)
         feature_gradient = np.zeros((self.batch, self.program.n_features), np.float32)
         initial_gradient = np.empty((self.batch if n_initial else 0, n_initial), np.float32)
         work = np.zeros(self.n_tiles, np.int64)
 
         def run(first: int, last: int) -> None:
             kernels.backward_tiles(
-                first, last, *_program_arrays(self.program), *self.angle_tables, self.samples_per_row, self.codes,
-                states, self.mode, self.n_readout, *gradients, weight_gradient, feature_gradient, initial_gradient,
-                work,
+                first, last, self.program.arrays, self.angle_tables, self.samples_per_row, self.codes, states,
+                empty_rows(2**self.program.n_qubits, beside=True), self.mode, self.n_readout, *gradients, self.shared,
+                weight_gradient, feature_gradient, initial_gradient, work,
             )  # fmt: skip
 
         share_tiles(run, self.n_tiles, 2 * 2**self.program.n_qubits * len(self.program.operations))
@@ -230,8 +259,8 @@ class _AdjointFunction(torch.autograd.Function):
         by_weight, by_feature, by_amplitude = call.backward(by_output, ctx.n_initial)
         weights = features = initial = None
         if ctx.needs_input_grad[1]:
-            n_rows = call.batch // call.samples_per_row
-            rows = by_weight.reshape(n_rows, call.samples_per_row, by_weight.shape[1]).sum(axis=1)
+            n_rows = 1 if call.shared else call.batch // call.samples_per_row
+            rows = by_weight.reshape(n_rows, len(by_weight) // n_rows, by_weight.shape[1]).sum(axis=1)
             weights = torch.from_numpy(rows).reshape(ctx.weights_shape)
         if ctx.needs_input_grad[2]:
             extra = ctx.features_width - by_feature.shape[1]
@@ -239,14 +268,3 @@ class _AdjointFunction(torch.autograd.Function):
         if ctx.needs_input_grad[3]:
             initial = torch.from_numpy(by_amplitude)
         return None, weights, features, initial
-
-
-def _program_arrays(program: Program) -> tuple[Any, ...]:
-    return program.n_rotations, program.sources, program.gates, program.passes, program.pass_shifts, program.operations
-
-
-def _half_angle(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # In double precision: the error of an angle in float32 would otherwise add to that of its cosine.
-    # C order always, since the kernels are compiled for one layout.
-    half = np.multiply(angles, 0.5, dtype=np.float64, order="C")
-    return np.cos(half).astype(np.float32), np.sin(half).astype(np.float32)

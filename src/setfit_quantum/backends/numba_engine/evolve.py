@@ -9,63 +9,128 @@ a', b' their cotangents, dL/dtheta = 1/2 * sum(u' b' - v' a').
 import numpy as np
 from numba import njit
 
+from setfit_quantum.backends.numba_engine import vector
+from setfit_quantum.backends.numba_engine.angles import EXACT, RESCALE
 from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS
-from setfit_quantum.backends.numba_engine.program import BLOCK, CHAIN, KIND, REVERSE_CHAIN, ROTATE, ROTATE_TWO
-from setfit_quantum.backends.numba_engine.vector import (
-    LANES,
-    block,
-    chain,
-    cnot,
-    gather,
-    reverse_chain,
-    rotate,
-    rotate_two,
-    scatter,
-    undo_block,
-    undo_chain,
-    undo_cnot,
-    undo_reverse_chain,
-    undo_rotate,
-    undo_rotate_two,
+from setfit_quantum.backends.numba_engine.exact import apply_exact, undo_exact
+from setfit_quantum.backends.numba_engine.program import (
+    BLOCK,
+    CHAIN,
+    CHAIN_AFTER_012,
+    CHAIN_AFTER_1,
+    CHAIN_AFTER_12,
+    KIND,
+    REVERSE_CHAIN,
+    ROTATE,
+    ROTATE_TWO,
+    SORTED,
 )
+from setfit_quantum.backends.numba_engine.rows import empty_buffer, gather, scatter
+from setfit_quantum.backends.numba_engine.vector import LANES, PAIRS_ROWS
 
 
 @njit(**COMPILE_OPTIONS)
-def _apply(tile, shear, sin, operations, first, last):
+def _scale(tile, factors):
+    for row in range(tile.shape[0]):
+        amplitudes = tile[row]
+        for lane in range(LANES):
+            amplitudes[lane] *= factors[lane]
+
+
+@njit(**COMPILE_OPTIONS)
+def _apply_by_two(tile, tangents, operations, index, n_rows):
+    kind = operations[index, KIND]
+    if kind == CHAIN:
+        vector.chain_by_two(tile, tangents, operations, index, n_rows)
+    elif kind == REVERSE_CHAIN:
+        vector.reverse_chain_by_two(tile, tangents, operations, index, n_rows)
+    elif kind == CHAIN_AFTER_12:
+        vector.chain_after_12_by_two(tile, tangents, operations, index, n_rows)
+    elif kind == CHAIN_AFTER_1:
+        vector.chain_after_1_by_two(tile, tangents, operations, index, n_rows)
+    elif kind == CHAIN_AFTER_012:
+        vector.chain_after_012_by_two(tile, tangents, operations, index, n_rows)
+    elif kind == BLOCK:
+        vector.block_by_two(tile, tangents, operations, index, n_rows)
+    elif kind == ROTATE_TWO:
+        vector.rotate_two_by_two(tile, tangents, operations, index, n_rows)
+    elif kind == ROTATE:
+        vector.rotate_by_two(tile, tangents, operations, index, n_rows)
+    else:
+        vector.cnot_by_two(tile, tangents, operations, index, n_rows)
+
+
+@njit(**COMPILE_OPTIONS)
+def _apply_by_one(tile, tangents, operations, index, n_rows):
+    kind = operations[index, KIND]
+    if kind == CHAIN:
+        vector.chain(tile, tangents, operations, index, n_rows)
+    elif kind == REVERSE_CHAIN:
+        vector.reverse_chain(tile, tangents, operations, index, n_rows)
+    elif kind == CHAIN_AFTER_12:
+        vector.chain_after_12(tile, tangents, operations, index, n_rows)
+    elif kind == CHAIN_AFTER_1:
+        vector.chain_after_1(tile, tangents, operations, index, n_rows)
+    elif kind == CHAIN_AFTER_012:
+        vector.chain_after_012(tile, tangents, operations, index, n_rows)
+    elif kind == BLOCK:
+        vector.block(tile, tangents, operations, index, n_rows)
+    elif kind == ROTATE_TWO:
+        vector.rotate_two(tile, tangents, operations, index, n_rows)
+    elif kind == ROTATE:
+        vector.rotate(tile, tangents, operations, index, n_rows)
+    else:
+        vector.cnot(tile, tangents, operations, index, n_rows)
+
+
+@njit(**COMPILE_OPTIONS)
+def _undo_one(tile, cotangent, gradient, tangents, operations, index, n_rows):
+    kind = operations[index, KIND]
+    if kind == CHAIN:
+        vector.undo_chain(tile, cotangent, gradient, tangents, operations, index, n_rows)
+    elif kind == REVERSE_CHAIN:
+        vector.undo_reverse_chain(tile, cotangent, gradient, tangents, operations, index, n_rows)
+    elif kind == CHAIN_AFTER_12:
+        vector.undo_chain_after_12(tile, cotangent, gradient, tangents, operations, index, n_rows)
+    elif kind == CHAIN_AFTER_1:
+        vector.undo_chain_after_1(tile, cotangent, gradient, tangents, operations, index, n_rows)
+    elif kind == CHAIN_AFTER_012:
+        vector.undo_chain_after_012(tile, cotangent, gradient, tangents, operations, index, n_rows)
+    elif kind == BLOCK:
+        vector.undo_block(tile, cotangent, gradient, tangents, operations, index, n_rows)
+    elif kind == ROTATE_TWO:
+        vector.undo_rotate_two(tile, cotangent, gradient, tangents, operations, index, n_rows)
+    elif kind == ROTATE:
+        vector.undo_rotate(tile, cotangent, gradient, tangents, operations, index, n_rows)
+    else:
+        vector.undo_cnot(tile, cotangent, gradient, tangents, operations, index, n_rows)
+
+
+@njit(**COMPILE_OPTIONS)
+def _apply(tile, cos, sin, tangents, operations, plans, factors, first, last):
     n_rows = tile.shape[0]
     for index in range(first, last):
-        kind = operations[index, KIND]
-        if kind == CHAIN:
-            chain(tile, shear, sin, operations, index, n_rows)
-        elif kind == REVERSE_CHAIN:
-            reverse_chain(tile, shear, sin, operations, index, n_rows)
-        elif kind == BLOCK:
-            block(tile, shear, sin, operations, index, n_rows)
-        elif kind == ROTATE_TWO:
-            rotate_two(tile, shear, sin, operations, index, n_rows)
-        elif kind == ROTATE:
-            rotate(tile, shear, sin, operations, index, n_rows)
+        if plans[index] & RESCALE:
+            _scale(tile, factors[index])
+        if plans[index] == EXACT:
+            apply_exact(tile, cos, sin, operations, index)
+        elif PAIRS_ROWS and operations[index, SORTED] > 0:
+            _apply_by_two(tile, tangents, operations, index, n_rows)
         else:
-            cnot(tile, shear, sin, operations, index, n_rows)
+            _apply_by_one(tile, tangents, operations, index, n_rows)
 
 
 @njit(**COMPILE_OPTIONS)
-def _undo(tile, cotangent, gradient, shear, sin, operations, first, last):
+def _undo(tile, cotangent, gradient, cos, sin, tangents, operations, plans, factors, first, last):
     n_rows = tile.shape[0]
     for index in range(last - 1, first - 1, -1):
-        kind = operations[index, KIND]
-        if kind == CHAIN:
-            undo_chain(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
-        elif kind == REVERSE_CHAIN:
-            undo_reverse_chain(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
-        elif kind == BLOCK:
-            undo_block(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
-        elif kind == ROTATE_TWO:
-            undo_rotate_two(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
-        elif kind == ROTATE:
-            undo_rotate(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
+        if plans[index] & RESCALE:
+            _scale(tile, factors[index])
+            _scale(cotangent, factors[index])
+        if plans[index] == EXACT:
+            undo_exact(tile, cotangent, gradient, cos, sin, operations, index)
         else:
-            undo_cnot(tile, cotangent, gradient, shear, sin, operations, index, n_rows)
+            _undo_one(tile, cotangent, gradient, tangents, operations, index, n_rows)
 
 
 @njit(**COMPILE_OPTIONS)
@@ -87,43 +152,43 @@ def _fill_offsets(offsets, shifts):
 
 
 @njit(**COMPILE_OPTIONS)
-def evolve(tile, shear, sin, passes, pass_shifts, operations):
+def evolve(tile, cos, sin, tangents, passes, pass_shifts, operations, plans, factors):
     """Run every pass over `tile`; passes over fewer wires than the circuit work in a gathered buffer."""
     n_rows = tile.shape[0]
     for number in range(len(passes)):
         first, last, first_shift, n_wires = passes[number]
         if 1 << n_wires == n_rows:
-            _apply(tile, shear, sin, operations, first, last)
+            _apply(tile, cos, sin, tangents, operations, plans, factors, first, last)
             continue
         shifts = pass_shifts[first_shift : first_shift + n_wires]
         offsets = np.empty(1 << n_wires, np.int64)
         _fill_offsets(offsets, shifts)
-        buffer = np.empty((1 << n_wires, LANES), np.float32)
+        buffer = empty_buffer(1 << n_wires, 0)
         for outer in range(n_rows >> n_wires):
             first_row = _first_row(outer, shifts)
             gather(tile, buffer, offsets, first_row)
-            _apply(buffer, shear, sin, operations, first, last)
+            _apply(buffer, cos, sin, tangents, operations, plans, factors, first, last)
             scatter(tile, buffer, offsets, first_row)
 
 
 @njit(**COMPILE_OPTIONS)
-def unevolve(tile, cotangent, gradient, shear, sin, passes, pass_shifts, operations):
+def unevolve(tile, cotangent, gradient, cos, sin, tangents, passes, pass_shifts, operations, plans, factors):
     """Undo every pass on `tile` and `cotangent`; add twice each rotation's gradient to `gradient` (rows: rotations)."""
     n_rows = tile.shape[0]
     for number in range(len(passes) - 1, -1, -1):
         first, last, first_shift, n_wires = passes[number]
         if 1 << n_wires == n_rows:
-            _undo(tile, cotangent, gradient, shear, sin, operations, first, last)
+            _undo(tile, cotangent, gradient, cos, sin, tangents, operations, plans, factors, first, last)
             continue
         shifts = pass_shifts[first_shift : first_shift + n_wires]
         offsets = np.empty(1 << n_wires, np.int64)
         _fill_offsets(offsets, shifts)
-        buffer = np.empty((1 << n_wires, LANES), np.float32)
-        other = np.empty((1 << n_wires, LANES), np.float32)
+        buffer = empty_buffer(1 << n_wires, 0)
+        other = empty_buffer(1 << n_wires, 1)
         for outer in range(n_rows >> n_wires):
             first_row = _first_row(outer, shifts)
             gather(tile, buffer, offsets, first_row)
             gather(cotangent, other, offsets, first_row)
-            _undo(buffer, other, gradient, shear, sin, operations, first, last)
+            _undo(buffer, other, gradient, cos, sin, tangents, operations, plans, factors, first, last)
             scatter(tile, buffer, offsets, first_row)
             scatter(cotangent, other, offsets, first_row)

@@ -1,4 +1,4 @@
-"""What a tile needs before it runs: its initial state, its half-angle tables, and its errors as signs."""
+"""What a tile starts with: its initial state, and its errors as signs."""
 
 # mypy: ignore-errors
 
@@ -6,7 +6,6 @@ import numpy as np
 from numba import njit
 
 from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS
-from setfit_quantum.backends.numba_engine.program import CONSTANT, FEATURE
 from setfit_quantum.backends.numba_engine.vector import LANES
 
 
@@ -44,40 +43,6 @@ def propagate_errors(gates, codes, first_sample, signs, flips):
             if first_code >= 2:
                 z_frame ^= one << wire
         flips[lane] = x_frame
-
-
-@njit(**COMPILE_OPTIONS)
-def fill_trigonometry(
-    sources, weight_cos, weight_sin, feature_cos, feature_sin, constant_cos, constant_sin, samples_per_row,
-    first_sample, batch, signs, shear, sin,
-):  # fmt: skip
-    """Per rotation and lane, the shears t = (c - 1) / s and s, with c and s the cosine and sine of half the angle."""
-    cos = shear  # cosines until all angles of a rotation are added up
-    cos[:, :] = 1.0
-    sin[:, :] = 0.0
-    for row_number in range(len(sources)):
-        kind, index, rotation = sources[row_number]
-        for lane in range(LANES):
-            # Lanes beyond the batch repeat its last sample; nothing of them is read.
-            sample = min(first_sample + lane, batch - 1)
-            if kind == FEATURE:
-                c, s = feature_cos[sample, index], feature_sin[sample, index]
-            elif kind == CONSTANT:
-                c, s = constant_cos[index], constant_sin[index]
-            else:
-                row = sample // samples_per_row
-                c, s = weight_cos[row, index], weight_sin[row, index]
-            s *= signs[row_number, lane]
-            old_c, old_s = cos[rotation, lane], sin[rotation, lane]
-            cos[rotation, lane] = old_c * c - old_s * s
-            sin[rotation, lane] = old_s * c + old_c * s
-    for rotation in range(len(sin)):
-        for lane in range(LANES):
-            c, s = cos[rotation, lane], sin[rotation, lane]
-            if c < 0.0:  # a turn by pi more is a global sign, and keeps |t| at most 1
-                c, s = -c, -s
-            shear[rotation, lane] = -s / (1.0 + c)
-            sin[rotation, lane] = s
 
 
 @njit(**COMPILE_OPTIONS)

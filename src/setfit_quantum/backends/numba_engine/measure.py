@@ -11,26 +11,10 @@ import numpy as np
 from numba import njit
 
 from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS
+from setfit_quantum.backends.numba_engine.rows import fold, unfold
 from setfit_quantum.backends.numba_engine.vector import LANES
 
 EXPECTATIONS, MOMENTS, PROBABILITIES = range(3)
-
-
-@njit(**COMPILE_OPTIONS)
-def _halve(buffer, n_rows, total):
-    """Fold the upper half of `buffer`'s first `n_rows` rows into the lower; add the difference to `total`."""
-    half = n_rows >> 1
-    lower = buffer[:half].reshape(-1)
-    upper = buffer[half:n_rows].reshape(-1)
-    for lane in range(LANES):
-        total[lane] = 0.0
-    for row in range(half):
-        a = lower[row * LANES : (row + 1) * LANES]
-        b = upper[row * LANES : (row + 1) * LANES]
-        for lane in range(LANES):
-            low, high = a[lane], b[lane]
-            total[lane] += low - high
-            a[lane] = low + high
 
 
 @njit(**COMPILE_OPTIONS)
@@ -49,8 +33,13 @@ def _split(buffer, difference, n_rows):
 
 @njit(**COMPILE_OPTIONS)
 def _square(tile, buffer, n_readout):
-    """Probabilities of the first `n_readout` qubits' outcomes: the other qubits are summed over."""
+    """Squares of the amplitudes, summed over all qubits but the first `n_readout`."""
     repeats = tile.shape[0] >> n_readout
+    if repeats == 1:
+        amplitudes, squares = tile.reshape(-1), buffer.reshape(-1)
+        for place in range(len(amplitudes)):
+            squares[place] = amplitudes[place] * amplitudes[place]
+        return
     for outcome in range(1 << n_readout):
         target = buffer[outcome]
         for lane in range(LANES):
@@ -62,8 +51,11 @@ def _square(tile, buffer, n_readout):
 
 
 @njit(**COMPILE_OPTIONS)
-def measure(tile, buffer, scratch, mode, n_readout, first_sample, flips, z, zz, probabilities):
-    """Fill the tile's rows of `z` and, by `mode`, of `zz` or `probabilities`; `flips` holds each lane's X frame."""
+def measure(tile, shrinkage, buffer, scratch, mode, n_readout, first_sample, flips, z, zz, probabilities):
+    """Fill the tile's rows of `z` and, by `mode`, of `zz` or `probabilities`; `flips` holds each lane's X frame.
+
+    `shrinkage` is what each lane's squared amplitudes must be multiplied by.
+    """
     _square(tile, buffer, n_readout)
     n_outcomes = 1 << n_readout
     n_qubits = 0
@@ -76,7 +68,7 @@ def measure(tile, buffer, scratch, mode, n_readout, first_sample, flips, z, zz, 
             for qubit in range(n_readout):
                 mask |= np.int64((flips[lane] >> np.uint64(qubit)) & np.uint64(1)) << (n_readout - 1 - qubit)
             for outcome in range(n_outcomes):
-                probabilities[first_sample + lane, outcome ^ mask] = buffer[outcome, lane]
+                probabilities[first_sample + lane, outcome ^ mask] = buffer[outcome, lane] * shrinkage[lane]
         return
     total = np.empty(LANES, np.float32)
     for qubit in range(n_readout):
@@ -85,33 +77,21 @@ def measure(tile, buffer, scratch, mode, n_readout, first_sample, flips, z, zz, 
             _split(buffer, scratch, n_rows)
             rows = n_rows >> 1
             for other in range(qubit + 1, n_readout):
-                _halve(scratch, rows, total)
                 rows >>= 1
+                fold(scratch, rows, total)
                 for lane in range(lanes):
                     flip = ((flips[lane] >> np.uint64(qubit)) ^ (flips[lane] >> np.uint64(other))) & np.uint64(1)
-                    value = -total[lane] if flip else total[lane]
+                    value = (-total[lane] if flip else total[lane]) * shrinkage[lane]
                     zz[first_sample + lane, qubit, other] = value
                     zz[first_sample + lane, other, qubit] = value
             for lane in range(lanes):
                 total[lane] = scratch[0, lane]
                 zz[first_sample + lane, qubit, qubit] = 1.0
         else:
-            _halve(buffer, n_rows, total)
+            fold(buffer, n_rows >> 1, total)
         for lane in range(lanes):
             flip = (flips[lane] >> np.uint64(qubit)) & np.uint64(1)
-            z[first_sample + lane, qubit] = -total[lane] if flip else total[lane]
-
-
-@njit(**COMPILE_OPTIONS)
-def _double(buffer, n_rows, slope):
-    """Grow `buffer` from `n_rows` to twice as many rows: lower half + slope, upper half - slope."""
-    for row in range(n_rows):
-        low = buffer[row]
-        high = buffer[row + n_rows]
-        for lane in range(LANES):
-            value = low[lane]
-            low[lane] = value + slope[lane]
-            high[lane] = value - slope[lane]
+            z[first_sample + lane, qubit] = (-total[lane] if flip else total[lane]) * shrinkage[lane]
 
 
 @njit(**COMPILE_OPTIONS)
@@ -139,7 +119,7 @@ def start_cotangent(
                 gradient = z_gradient[first_sample + lane, qubit]
                 slope[lane] = -gradient if flip else gradient
             if mode == EXPECTATIONS:
-                _double(cotangent, n_rows, slope)
+                unfold(cotangent, n_rows, slope)
                 continue
             # With pairs the slope is itself a function of the later qubits: slope + sum_j gradient_ij s_j.
             scratch[0, :] = slope
@@ -150,7 +130,7 @@ def start_cotangent(
                         zz_gradient[first_sample + lane, qubit, other] + zz_gradient[first_sample + lane, other, qubit]
                     )
                     slope[lane] = -gradient if flip else gradient
-                _double(scratch, 1 << (n_readout - 1 - other), slope)
+                unfold(scratch, 1 << (n_readout - 1 - other), slope)
             for row in range(n_rows):
                 low, high, change = cotangent[row], cotangent[row + n_rows], scratch[row]
                 for lane in range(LANES):
@@ -158,6 +138,11 @@ def start_cotangent(
                     low[lane] = value + change[lane]
                     high[lane] = value - change[lane]
     repeats = tile.shape[0] >> n_readout
+    if repeats == 1:
+        amplitudes, slopes = tile.reshape(-1), cotangent.reshape(-1)
+        for place in range(len(amplitudes)):
+            slopes[place] *= np.float32(2.0) * amplitudes[place]
+        return
     # From the end, since each outcome's entry stands at or before the rows that it is spread over.
     for outcome in range((1 << n_readout) - 1, -1, -1):
         for lane in range(LANES):

@@ -9,8 +9,8 @@ kernel gathers them, applies every operation of the pass, and scatters them back
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,12 +23,26 @@ wires needs no gathering."""
 PASS_QUBITS = 13
 """Wires of a pass in wider circuits: more wires mean fewer passes, until the buffers leave the cache."""
 
-# Kinds of operation; the kernels hold one routine per kind and direction.
-ROTATE, BLOCK, CNOT, CHAIN, REVERSE_CHAIN, ROTATE_TWO = range(6)
-# Columns of an operation: kind, two rotations, three shifts (2**shift rows lie between a wire's two values), and
-# the same shifts in ascending order.
-KIND, ROTATION, SHIFT, SORTED = 0, 1, 3, 6
-OPERATION_COLUMNS = 9
+# Kinds of operation; the kernels hold one routine per kind and direction. Those of CHAIN are followed by the wires (of
+# its three) that are rotated first: a column of rotations before a ring takes no sweep of its own.
+ROTATE, ROTATE_TWO, CNOT, BLOCK, REVERSE_CHAIN, CHAIN, CHAIN_AFTER_1, CHAIN_AFTER_12, CHAIN_AFTER_012 = range(9)
+PATTERNS = {
+    ROTATE: (1, ((-1, 0, 0),), ()),
+    ROTATE_TWO: (2, ((-1, 0, 0), (-1, 1, 1)), ()),
+    CNOT: (2, ((0, 1, -1),), ()),
+    BLOCK: (2, ((0, 1, 0),), ()),
+    REVERSE_CHAIN: (3, ((1, 2, 0), (0, 1, 1)), ()),
+    CHAIN: (3, ((0, 1, 0), (1, 2, 1)), ()),
+    CHAIN_AFTER_1: (3, ((0, 1, 0), (1, 2, 1)), (1,)),
+    CHAIN_AFTER_12: (3, ((0, 1, 0), (1, 2, 1)), (1, 2)),
+    CHAIN_AFTER_012: (3, ((0, 1, 0), (1, 2, 1)), (0, 1, 2)),
+}
+"""Of each kind: wires, blocks (control or -1, target, number of the rotation or -1), and the wires rotated before."""
+_CHAINS = {before: kind for kind, (_, blocks, before) in PATTERNS.items() if blocks == PATTERNS[CHAIN][1]}
+# Columns of an operation: kind, two rotations, rotations before the blocks on each of three wires, three shifts
+# (2**shift rows lie between a wire's two values), and the same shifts in ascending order. -1: none.
+KIND, ROTATION, BEFORE, SHIFT, SORTED = 0, 1, 3, 6, 9
+OPERATION_COLUMNS = 12
 
 # Where a rotation takes its angle from.
 WEIGHT, FEATURE, CONSTANT = range(3)
@@ -68,6 +82,16 @@ class Program:
     passes: np.ndarray
     pass_shifts: np.ndarray
     operations: np.ndarray
+
+    @cached_property
+    def arrays(self) -> tuple[Any, ...]:
+        """What the kernels take."""
+        return self.n_rotations, self.sources, self.gates, self.passes, self.pass_shifts, self.operations
+
+    @cached_property
+    def constant_tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cosines and sines of half the fixed angles."""
+        return half_angles(self.constants)
 
 
 @lru_cache(maxsize=256)
@@ -168,21 +192,69 @@ def _split_into_passes(blocks: list[Block], max_wires: int) -> list[tuple[list[i
     return groups
 
 
+class _Operation(NamedTuple):
+    """Up to two blocks done in one sweep, and the lone rotations that it does before them."""
+
+    kind: int
+    wires: tuple[int, ...]
+    rotations: tuple[int, int]
+    before: tuple[int, int, int]
+
+
 def _pair_blocks(blocks: list[Block], local_shift: dict[int, int]) -> list[list[int]]:
     """Join pairs of blocks into one operation where a later block can be moved next to an earlier one."""
-    operations = []
+    operations: list[_Operation] = []
     done = [False] * len(blocks)
     for index, block in enumerate(blocks):
         if done[index]:
             continue
         kind, wires, partner = _find_partner(blocks, done, index)
-        rotations = [block.rotation, blocks[partner].rotation if partner is not None else -1]
+        rotations = (block.rotation, blocks[partner].rotation if partner is not None else -1)
         if partner is not None:
             done[partner] = True
-        shifts = [local_shift[wire] for wire in wires]
+        operations.append(_Operation(kind, wires, rotations, (-1, -1, -1)))
+    rows = []
+    for operation in _absorb_rotations(operations):
+        shifts = [local_shift[wire] for wire in operation.wires]
         padded = [-1] * (3 - len(shifts))
-        operations.append([kind, *rotations, *shifts, *padded, *sorted(shifts), *padded])
-    return operations
+        rows.append(
+            [operation.kind, *operation.rotations, *operation.before, *shifts, *padded, *sorted(shifts), *padded]
+        )
+    return rows
+
+
+def _absorb_rotations(operations: list[_Operation]) -> list[_Operation]:
+    """Let chains do the rotations that stand before them."""
+    waiting: dict[int, int] = {}  # lone rotations by wire that nothing has touched since
+    result: list[_Operation] = []
+    for operation in operations:
+        lone = operation.kind in (ROTATE, ROTATE_TWO)
+        if lone:
+            for wire, rotation in zip(operation.wires, operation.rotations, strict=False):
+                if wire in waiting:
+                    result.append(_rotate([wire], [waiting.pop(wire)]))
+                waiting[wire] = rotation
+            continue
+        ready = tuple(place for place, wire in enumerate(operation.wires) if wire in waiting)
+        absorbed = ready if operation.kind == CHAIN and ready in _CHAINS else ()
+        others = [operation.wires[place] for place in ready if place not in absorbed]
+        for first in range(0, len(others), 2):
+            pair = others[first : first + 2]
+            result.append(_rotate(pair, [waiting.pop(wire) for wire in pair]))
+        before = [waiting.pop(operation.wires[place]) if place in absorbed else -1 for place in range(3)]
+        kind = _CHAINS[absorbed] if operation.kind == CHAIN else operation.kind
+        result.append(operation._replace(kind=kind, before=(before[0], before[1], before[2])))
+    left = list(waiting)
+    for first in range(0, len(left), 2):
+        pair = left[first : first + 2]
+        result.append(_rotate(pair, [waiting[wire] for wire in pair]))
+    return result
+
+
+def _rotate(wires: list[int], rotations: list[int]) -> _Operation:
+    if len(wires) == 1:
+        return _Operation(ROTATE, (wires[0],), (rotations[0], -1), (-1, -1, -1))
+    return _Operation(ROTATE_TWO, (wires[0], wires[1]), (rotations[0], rotations[1]), (-1, -1, -1))
 
 
 def _find_partner(blocks: list[Block], done: list[bool], index: int) -> tuple[int, tuple[int, ...], int | None]:
@@ -210,3 +282,11 @@ def _find_partner(blocks: list[Block], done: list[bool], index: int) -> tuple[in
     if first.control < 0:
         return ROTATE, (first.target,), None
     return (BLOCK if first.rotation >= 0 else CNOT), (first.control, first.target), None
+
+
+def half_angles(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and sines of half of `angles`, as float32."""
+    # In double precision: the error of an angle in float32 would otherwise add to that of its cosine.
+    # C order always, since the kernels are compiled for one layout.
+    half = np.multiply(angles, 0.5, dtype=np.float64, order="C")
+    return np.cos(half).astype(np.float32), np.sin(half).astype(np.float32)
