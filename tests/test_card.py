@@ -20,7 +20,7 @@ from setfit_quantum.card import CardFacts, CardResult, read_facts, render_card, 
 from setfit_quantum.card.picture import draw_circuit
 from setfit_quantum.evaluation import wilson_interval
 from setfit_quantum.serialization import ModelFileError
-from setfit_quantum.serialization.layout import CARD_FACTS, CIRCUIT_PICTURE
+from setfit_quantum.serialization.layout import CARD_FACTS, CIRCUIT_PICTURE, SCHEMA_VERSION
 
 BUILD = Path(__file__).parents[1] / "model_cards" / "build.py"
 RESULT = CardResult(
@@ -169,7 +169,7 @@ def test_a_picture_is_drawn_where_matplotlib_is(tmp_path: Path, monkeypatch: pyt
 def test_facts_round_trip(tmp_path: Path) -> None:
     write_facts(tmp_path, FACTS)
     assert read_facts(tmp_path) == FACTS
-    assert json.loads((tmp_path / CARD_FACTS).read_text())["schema_version"] == 1
+    assert json.loads((tmp_path / CARD_FACTS).read_text())["schema_version"] == SCHEMA_VERSION
     assert read_facts(tmp_path / "nowhere") == CardFacts()
 
 

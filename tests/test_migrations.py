@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from setfit_quantum import QuantumHead
+from setfit_quantum.card import read_facts
 from setfit_quantum.serialization import ModelFileError, json_files, load_head, migrations, save_head
 from setfit_quantum.serialization.layout import HEAD_CONFIG, MANIFEST, SCHEMA_VERSION
 from setfit_quantum.serialization.migrations import STEPS, VERSIONED_FILES, register_step
@@ -72,9 +74,44 @@ def test_an_older_file_that_is_not_what_it_says_is_refused(tmp_path: Path) -> No
 
 def test_a_version_without_a_step_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_head(QuantumHead(4, n_qubits=2, backend="torch"), tmp_path)
-    monkeypatch.setattr(json_files, "SCHEMA_VERSION", 2)
-    with pytest.raises(ModelFileError, match="is 1, which nothing here can read"):
+    monkeypatch.setattr(json_files, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    with pytest.raises(ModelFileError, match=f"is {SCHEMA_VERSION}, which nothing here can read"):
         load_head(tmp_path)
+
+
+FORMER = sorted(path for path in (Path(__file__).parent / "former_versions").iterdir() if path.is_dir())
+"""Folders as former versions of this package wrote them, by schema version; never written anew."""
+
+EXPECTED = {
+    "1": (
+        [[0.3219207227230072, 0.35197922587394714, 0.32610008120536804],
+         [0.3284335136413574, 0.36238303780555725, 0.3091834485530853]],
+        [[0.3150612711906433, 0.3470839560031891, 0.3378548324108124],
+         [0.3317092955112457, 0.3782515525817871, 0.2900391221046448]],
+    ),
+}  # fmt: skip
+"""What they predicted then, with their noise and shots, and without."""
+
+
+@pytest.mark.parametrize("folder", FORMER, ids=lambda folder: folder.name)
+def test_folders_of_former_versions_predict_as_they_did(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "model")
+    head = load_head(tmp_path / "model")
+    x = torch.linspace(-1, 1, 8).reshape(2, 4)
+    noisy, exact = EXPECTED[folder.name]
+    assert head.shots == 50
+    assert torch.allclose(head.predict_proba(x), torch.tensor(noisy), atol=1e-6)
+    head.shots = head.noise = None
+    assert torch.allclose(head.predict_proba(x), torch.tensor(exact), atol=1e-6)
+    facts = read_facts(tmp_path / "model")
+    assert (facts.language, facts.results[0].interval) == (("en",), (0.8, 1.0))
+    save_head(head, tmp_path / "model")  # which writes the present version, and finds the former one's manifest
+    for name in (HEAD_CONFIG, MANIFEST):
+        assert json.loads((tmp_path / "model" / name).read_text())["schema_version"] == SCHEMA_VERSION
+
+
+def test_there_is_a_folder_of_every_former_version() -> None:
+    assert [folder.name for folder in FORMER] == [str(version) for version in range(1, SCHEMA_VERSION)]
 
 
 def test_there_is_a_step_from_every_version_ever_written() -> None:

@@ -142,7 +142,7 @@ def test_nan_weights_are_not_saved(tmp_path: Path, saved: Path) -> None:
 
 
 JSON_MUTATIONS: list[tuple[Callable[[dict[str, Any]], Any], str | None]] = [
-    (lambda values: values.update(schema_version=2), "schema_version"),
+    (lambda values: values.update(schema_version=99), "schema_version"),
     (lambda values: values.update(schema_version="1"), "schema_version"),
     (lambda values: values.update(schema_version=True), "schema_version"),
     (lambda values: values.pop("schema_version"), "schema_version"),
@@ -203,7 +203,7 @@ def test_settings_that_are_not_text_are_refused(saved: Path) -> None:
 
 
 def test_a_newer_schema_says_to_upgrade(saved: Path) -> None:
-    edit_json(saved / HEAD_CONFIG, lambda values: values.update(schema_version=2, library_version="9.9"))
+    edit_json(saved / HEAD_CONFIG, lambda values: values.update(schema_version=99, library_version="9.9"))
     with pytest.raises(ModelFileError, match=r"setfit-quantum 9\.9: upgrade"):
         load_head(saved, verify=False)
 

@@ -226,14 +226,13 @@ def test_a_damaged_classical_head_is_refused(change, field, tmp_path):
     assert caught.value.field == field
 
 
-def test_heads_saved_before_there_were_classifiers_are_read(tmp_path):
-    head = QuantumHead(6, **QUANTUM)
-    head.save_pretrained(tmp_path)
+def test_settings_of_the_classifier_are_not_optional(tmp_path):
+    QuantumHead(6, **QUANTUM).save_pretrained(tmp_path)
     values = json.loads((tmp_path / HEAD_CONFIG).read_text())
-    for name in ("classifier", "classifier_hidden_dim", "frozen"):
-        del values["head"][name]
+    del values["head"]["classifier"]
     (tmp_path / HEAD_CONFIG).write_text(json.dumps(values))
-    assert load_head(tmp_path, verify=False).config == head.config
+    with pytest.raises(ModelFileError, match=r"`head\.classifier` is missing"):
+        load_head(tmp_path, verify=False)
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def push_saved(
         if (folder / CARD).is_file():
             files[CARD] = folder / CARD
         elif HEAD_CONFIG in files:
-            files[CARD] = render_head_card(read_head_files(folder, verify=False)).encode()
+            files[CARD] = render_head_card(read_head_files(folder)).encode()
         return push_folder(files, repo_id, options, source=source or str(folder))
 
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from setfit_quantum.serialization.atomic import recover, staged_save
+from setfit_quantum.serialization.atomic import staged_save
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.json_files import is_regular_file, read_json, write_json
-from setfit_quantum.serialization.layout import CLASSICAL_HEAD_CONFIG, CLASSICAL_HEAD_WEIGHTS, MANIFEST
-from setfit_quantum.serialization.manifest import verify_files
-from setfit_quantum.serialization.sources import HubOptions, fetch_files, find_local_folder, verify_download
+from setfit_quantum.serialization.layout import CLASSICAL_HEAD_CONFIG, CLASSICAL_HEAD_WEIGHTS
+from setfit_quantum.serialization.sources import HubOptions, opened
 from setfit_quantum.serialization.tensor_files import load_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -46,18 +45,9 @@ def load_classical_head(
     token: str | bool | None = None,
 ) -> ClassicalHead:
     """Load a head from a folder or a Hub repository; arguments and errors as of `load_head`."""
-    names = (CLASSICAL_HEAD_CONFIG, CLASSICAL_HEAD_WEIGHTS)
-    folder = find_local_folder(source)
-    if folder is None:
-        options = HubOptions(revision, cache_dir, force_download, local_files_only, token)
-        folder = fetch_files(str(source), names, options, optional=(MANIFEST,))
-        if verify and (folder / MANIFEST).is_file():
-            verify_download(folder, str(source), options, names)
-    else:
-        recover(folder)
-        if verify and (folder / MANIFEST).is_file():
-            verify_files(folder, names)
-    head = read_classical_head(folder)
+    options = HubOptions(revision, cache_dir, force_download, local_files_only, token)
+    with opened(source, (CLASSICAL_HEAD_CONFIG, CLASSICAL_HEAD_WEIGHTS), options, verify=verify) as folder:
+        head = read_classical_head(folder)
     return head if device is None else head.to(device)
 
 
@@ -93,7 +83,7 @@ def read_classical_head(folder: Path) -> ClassicalHead:
 
 def _check_settings(path: Path, values: Any) -> None:
     if not isinstance(values, Mapping):
-        raise ModelFileError(path, f"must be an object, but is {values!r}.", "head")
+        raise ModelFileError(path, f"must be an object, but is {values!r:.100}.", "head")
     for key in sorted(set(values) ^ _FIELDS):
         raise ModelFileError(path, "is unknown." if key in values else "is missing.", f"head.{key}")
     if not isinstance(values["frozen"], list) or not all(isinstance(part, str) for part in values["frozen"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from setfit_quantum.config import QuantumHeadConfig
-from setfit_quantum.serialization.atomic import recover, staged_save
+from setfit_quantum.serialization.atomic import staged_save
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.json_files import is_regular_file, read_json, write_json
-from setfit_quantum.serialization.layout import CIRCUIT, HEAD_CONFIG, HEAD_WEIGHTS, MANIFEST
-from setfit_quantum.serialization.manifest import verify_files
-from setfit_quantum.serialization.sources import HubOptions, fetch_files, find_local_folder, verify_download
+from setfit_quantum.serialization.layout import CIRCUIT, HEAD_CONFIG, HEAD_WEIGHTS
+from setfit_quantum.serialization.sources import HubOptions, opened
 from setfit_quantum.serialization.tensor_files import load_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -27,8 +25,6 @@ _ARGUMENT = re.compile(r"Argument `(\w+)")
 
 # Far beyond what can be simulated, and far below what would exhaust the memory of whoever opens a hostile file.
 _MAX_GATES = 2**14
-_ADDED = frozenset({"classifier", "classifier_hidden_dim", "frozen"})
-"""Settings that files written before they existed lack; their defaults are what was then."""
 _LIMITS = {
     "in_features": 2**22,
     "out_features": 2**16,
@@ -81,15 +77,9 @@ def load_head(
         FileNotFoundError: There is no such folder.
         HubError: The Hub refused, or it could not be asked and the files are not in the cache.
     """
-    folder = find_local_folder(source)
-    if folder is None:
-        options = HubOptions(revision, cache_dir, force_download, local_files_only, token)
-        folder = fetch_files(str(source), (HEAD_CONFIG, HEAD_WEIGHTS), options, optional=(MANIFEST,))
-        if verify and (folder / MANIFEST).is_file():
-            verify_download(folder, str(source), options, (HEAD_CONFIG, HEAD_WEIGHTS))
-    else:
-        recover(folder)
-    return read_head_files(folder, device=device, verify=verify)
+    options = HubOptions(revision, cache_dir, force_download, local_files_only, token)
+    with opened(source, (HEAD_CONFIG, HEAD_WEIGHTS), options, verify=verify) as folder:
+        return read_head_files(folder, device=device)
 
 
 def write_head_files(head: SetFitQuantumHead, folder: Path) -> None:
@@ -109,16 +99,12 @@ def write_head_files(head: SetFitQuantumHead, folder: Path) -> None:
         (folder / CIRCUIT).write_text(head.to_qasm3(), encoding="utf-8")
 
 
-def read_head_files(
-    folder: Path, *, device: torch.device | str | None = None, verify: bool = True
-) -> SetFitQuantumHead:
-    """Build a head from the files in a folder, in evaluation mode.
+def read_head_files(folder: Path, *, device: torch.device | str | None = None) -> SetFitQuantumHead:
+    """Build a head from the files in a folder, as they are, in evaluation mode.
 
     Raises:
         ModelFileError: Naming the file and the field.
     """
-    if verify and os.path.lexists(folder / HEAD_CONFIG):
-        verify_files(folder, (HEAD_CONFIG, HEAD_WEIGHTS))
     path = folder / HEAD_CONFIG
     values = read_json(path, required=("dtype", "head"))
     dtype = values["dtype"]
@@ -136,9 +122,9 @@ def _build_head(path: Path, values: Any) -> SetFitQuantumHead:
     from setfit_quantum.head import SetFitQuantumHead
 
     if not isinstance(values, Mapping):
-        raise ModelFileError(path, f"must be an object, but is {values!r}.", "head")
+        raise ModelFileError(path, f"must be an object, but is {values!r:.100}.", "head")
     known = set(QuantumHeadConfig().to_dict())
-    for key in sorted((set(values) ^ known) - (_ADDED - set(values))):
+    for key in sorted(set(values) ^ known):
         raise ModelFileError(path, "is unknown." if key in values else "is missing.", f"head.{key}")
     if values["in_features"] is None:
         raise ModelFileError(path, "must be a whole number, but is None.", "head.in_features")

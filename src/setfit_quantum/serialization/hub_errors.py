@@ -36,6 +36,9 @@ def describe_problem(error: BaseException, repo_id: str) -> str | None:
     """What an error of the Hub's client means, as a sentence; None for errors of other kinds."""
     from huggingface_hub import errors
 
+    if str(error).startswith(("Force download failed", "Cannot pass 'force_download")) and error.__cause__ is not None:
+        # A plain ValueError is what the client makes of any failure with force_download=True.
+        return describe_problem(error.__cause__, repo_id)
     if isinstance(error, errors.OfflineModeIsEnabled):
         return "the Hub is not asked, because HF_HUB_OFFLINE is set."
     if isinstance(error, errors.LocalTokenNotFoundError):
@@ -59,8 +62,25 @@ def describe_problem(error: BaseException, repo_id: str) -> str | None:
     if is_connection_error(error):
         return f"the Hub cannot be reached ({type(error).__name__}: {_first_line(error)})."
     if isinstance(error, errors.LocalEntryNotFoundError):
-        return f"not in the cache, and the Hub cannot be reached or must not be asked ({_first_line(error)})."
+        return f"not in the cache, and {_why_not_asked(error, repo_id)}"
     return None
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether a `HubError` says that the Hub did not or must not answer, and not that it refused."""
+    from huggingface_hub import errors
+
+    cause = error.__cause__
+    if cause is None:
+        return False
+    return isinstance(cause, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled) or is_connection_error(cause)
+
+
+def _why_not_asked(error: BaseException, repo_id: str) -> str:
+    cause = error.__cause__
+    if cause is None:
+        return "the Hub must not be asked (local_files_only or HF_HUB_OFFLINE)."
+    return describe_problem(cause, repo_id) or f"the Hub cannot be reached ({_first_line(cause)})."
 
 
 def status_of(error: BaseException) -> int | None:

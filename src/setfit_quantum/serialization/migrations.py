@@ -75,3 +75,23 @@ def migrate(path: Path, values: Values, version: int, present: int) -> Values:
                 path, f"cannot be read as version {number} ({type(error).__name__}: {error}).", "schema_version"
             ) from error
     return values
+
+
+# ---- the steps ------------------------------------------------------------------------------------------------------
+
+_OF_VERSION_2: Values = {"classifier": "quantum", "classifier_hidden_dim": None, "frozen": []}
+"""Classical classifiers on the latents, and parts of a head that do not train, came with version 2."""
+
+
+@register_step(HEAD_CONFIG, 1)
+def _name_the_classifier(values: Values) -> Values:
+    return values | {"head": _OF_VERSION_2 | values["head"]}
+
+
+def _keep(values: Values) -> Values:
+    return values
+
+
+for _name in VERSIONED_FILES:
+    if _name != HEAD_CONFIG:
+        register_step(_name, 1)(_keep)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from setfit_quantum.serialization.atomic import whole_version
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.hub_errors import HubError, explained, is_connection_error
+from setfit_quantum.serialization.layout import MANIFEST
 from setfit_quantum.serialization.manifest import find_damaged, verify_files
 
 logger = logging.getLogger(__name__)
@@ -97,6 +100,17 @@ def _is_known_absent(repo_id: str, name: str, options: HubOptions) -> bool:
     return found is _CACHED_NO_EXIST
 
 
+def find_cached_folder(repo_id: str, names: Collection[str], options: HubOptions) -> Path | None:
+    """The folder in the cache that holds at least one of `names`, without asking the Hub; None where there is none."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for name in names:
+        found = try_to_load_from_cache(repo_id, name, cache_dir=options.cache_dir, revision=options.revision)
+        if isinstance(found, str):
+            return Path(found).parents[name.count("/")]
+    return None
+
+
 def fetch_files(repo_id: str, names: Collection[str], options: HubOptions, optional: Collection[str] = ()) -> Path:
     """Download files of one commit into the cache and return the folder that holds them.
 
@@ -114,6 +128,36 @@ def fetch_files(repo_id: str, names: Collection[str], options: HubOptions, optio
             raise ModelFileError(f"{repo_id}/{name}", "is not in that repository.")
     assert folder is not None
     return folder
+
+
+@contextmanager
+def opened(source: str | Path, names: Collection[str], options: HubOptions, *, verify: bool) -> Iterator[Path]:
+    """The folder that holds `names`, downloaded where `source` is an id; nobody else changes it inside the block.
+
+    Args:
+        source: Folder, or id of a repository on the Hub.
+        names: The files that are needed.
+        options: How they are taken from the Hub.
+        verify: Whether to check them against the manifest.
+
+    Raises:
+        ModelFileError: A file, or the manifest, is missing or damaged.
+        FileNotFoundError: There is no such folder.
+        HubError: The Hub refused, or it could not be asked and a file is not in the cache.
+    """
+    folder = find_local_folder(source)
+    if folder is not None:
+        with whole_version(folder):
+            if verify and any(os.path.lexists(folder / name) for name in names):
+                verify_files(folder, names)
+            yield folder
+        return
+    folder = fetch_files(str(source), names, options, optional=(MANIFEST,))
+    if verify and (folder / MANIFEST).is_file():
+        verify_download(folder, str(source), options, names)
+    elif verify:
+        verify_files(folder, names)  # tells that the manifest is missing
+    yield folder
 
 
 def fetch_snapshot(repo_id: str, options: HubOptions) -> Path:
