@@ -27,12 +27,34 @@ _FIXED = {
 _AXES = {"rx": _FIXED["x"], "ry": _FIXED["y"], "rz": _FIXED["z"]}
 
 
+_X, _Y, _Z = _AXES.values()
+
+
+def native_matrix(gate):
+    """GPi, GPi2 on one wire, MS and ZZ on two; phases and angles are in turns."""
+    if gate["gate"] in ("gpi", "gpi2"):
+        phase = 2 * np.pi * gate["phase"]
+        axis = np.cos(phase) * _X + np.sin(phase) * _Y
+        return axis if gate["gate"] == "gpi" else (np.eye(2) - 1j * axis) / 2**0.5
+    axes = [_Z, _Z]
+    if gate["gate"] == "ms":
+        axes = [np.cos(2 * np.pi * phase) * _X + np.sin(2 * np.pi * phase) * _Y for phase in gate["phases"]]
+    half = np.pi * float(gate["angle"])
+    return np.cos(half) * np.eye(4) - 1j * np.sin(half) * np.kron(*axes)
+
+
 def simulate(circuit, n_qubits):
     """Outcome number -> probability; bit q of an outcome is qubit q."""
     state = np.zeros((2,) * n_qubits, dtype=complex)  # axis q is qubit q
     state[(0,) * n_qubits] = 1
     for gate in circuit:
         name = gate["gate"]
+        if name in ("gpi", "gpi2", "ms", "zz"):
+            wires = gate.get("targets") or [gate["target"]]
+            matrix = native_matrix(gate).reshape((2,) * (2 * len(wires)))
+            inner = range(len(wires), 2 * len(wires))
+            state = np.moveaxis(np.tensordot(matrix, state, (tuple(inner), wires)), range(len(wires)), wires)
+            continue
         if name == "swap":
             state = np.swapaxes(state, *gate["targets"])
             continue
@@ -57,7 +79,8 @@ class IonQServer:
     """Jobs, and the faults that a test wants.
 
     `faults` holds what happens to the next submissions: an HTTP status, "drop" (accept the job and close the
-    connection without an answer) or "lose" (close it without accepting the job). `hold` keeps jobs in the queue.
+    connection without an answer), "hang" (accept it and never answer), "break" (accept it and answer with status 500)
+    or "lose" (close the connection without accepting the job). `hold` keeps jobs in the queue.
     """
 
     def __init__(self):
@@ -69,6 +92,8 @@ class IonQServer:
         self.hold = False
         self.fail_next = False
         self.page = 100
+        self.children = True  # whether a job tells the order of its circuits
+        self._closing = threading.Event()
         self._rng = np.random.default_rng(0)
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
@@ -83,6 +108,7 @@ class IonQServer:
         return self
 
     def __exit__(self, *_):
+        self._closing.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -118,7 +144,7 @@ class IonQServer:
             suffix = "/aggregated" if multi else ""
             answer["results"] = {"probabilities": {"url": f"/v0.4/jobs/{job_id}/results/probabilities{suffix}"}}
             answer["stats"] = {"qubits": body["input"]["qubits"]}
-            answer["child_job_ids"] = self._children(job_id, body) if multi else None
+            answer["child_job_ids"] = self._children(job_id, body) if multi and self.children else None
         return answer
 
     def results(self, job_id):
@@ -167,10 +193,21 @@ def _handler(server):
                 return self._answer(fault, {"message": "later", "code": fault})
             if fault != "lose":
                 status, answer = server.submit(body)
-            if fault in ("drop", "lose"):
+            if fault == "hang":
+                server._closing.wait()
+            if fault in ("drop", "lose", "hang"):
                 self.close_connection = True
                 return None
+            if fault == "break":
+                return self._answer(500, {"message": "broken", "code": 500})
             return self._answer(status, answer)
+
+        def do_PUT(self):
+            server.requests.append(("PUT", self.path))
+            names = self.path.removeprefix("/v0.4/").split("/")
+            assert names[2:] == ["status", "cancel"]
+            server.jobs[names[1]]["status"] = "canceled"
+            return self._answer(200, {"id": names[1], "status": "canceled"})
 
         def do_GET(self):
             parts = urlparse(self.path)

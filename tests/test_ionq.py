@@ -1,60 +1,28 @@
 """IonQ's devices through the real qiskit-ionq client, against a stand-in of the service."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from qiskit.primitives import BackendSamplerV2
+from qiskit.providers import JobStatus
+from qiskit.providers.fake_provider import GenericBackendV2
 
-from ionq_run import CIRCUIT, angles, build_device, evaluate
-from ionq_server import IonQServer
-from setfit_quantum import Circuit, Gate, NoiseModel
+from ionq_access import backend_on, make_sampler, server
+from ionq_run import CIRCUIT, angles, build_device
+from setfit_quantum import Circuit, Gate, NoiseModel, QuantumHead
 from setfit_quantum.backends import BackendError, get_backend
 from setfit_quantum.backends.ionq import IonQSampler
-from setfit_quantum.backends.ionq.journal import JobJournal
 from setfit_quantum.backends.ionq.service import IonQServiceError
 from setfit_quantum.backends.pricing import QpuRates, estimate_qpu
 from setfit_quantum.backends.qiskit_backend import QiskitBackend
+from setfit_quantum.circuit.ansatz import build_reuploading
+from setfit_quantum.head import dry_run
+
+__all__ = ["server"]  # the fixture
 
 TORCH = get_backend("torch")
-RUN = Path(__file__).with_name("ionq_run.py")
-
-
-@pytest.fixture
-def server(monkeypatch):
-    with IonQServer() as running:
-        # qiskit-ionq asks this address for the number of qubits, whatever the provider was given.
-        monkeypatch.setenv("IONQ_API_URL", running.url)
-        yield running
-
-
-def make_sampler(server, name="qpu.forte-1", **options):
-    settings = {"poll_seconds": 0.01, "retries": 2, "retry_seconds": 0.01} | options
-    return IonQSampler(build_device(server.url, name), **settings)
-
-
-def backend_on(server, name="qpu.forte-1", shots=500, **options):
-    return QiskitBackend(make_sampler(server, name, **options), shots=shots)
-
-
-def start_process(server, journal):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(RUN.parent)}
-    return subprocess.Popen(
-        [sys.executable, str(RUN), server.url, str(journal)], env=environment, stdout=subprocess.PIPE, text=True
-    )
-
-
-def wait_until(condition, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened in time"
-        time.sleep(0.02)
 
 
 # --- results ----------------------------------------------------------------------------------------------------
@@ -84,6 +52,28 @@ def test_every_gate_means_the_same_there(server):
     exact = TORCH.expectations(circuit, torch.empty(0, dtype=torch.float64))
     assert server.submissions[0]["type"] == "ionq.circuit.v1"  # one circuit alone
     torch.testing.assert_close(found, exact, atol=0.015, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "entangler"), [("qpu.forte-1", "zz"), ("qpu.aria-1", "ms")])
+def test_native_gates_mean_the_same_there(server, name, entangler):
+    device = build_device(server.url, name, gateset="native")
+    sampler = IonQSampler(device, poll_seconds=0.01)
+    found = QiskitBackend(sampler, shots=4000).expectations(CIRCUIT, *angles())
+    sent = server.submissions[0]["input"]
+    names = {gate["gate"] for item in sent["circuits"] for gate in item["circuit"]}
+    assert (sent["gateset"], names) == ("native", {"gpi", "gpi2", entangler})
+    torch.testing.assert_close(found, TORCH.expectations(CIRCUIT, *angles()), atol=0.08, rtol=0)
+
+
+def test_wires_are_told_apart_where_few_are_measured(server):
+    circuit = build_reuploading(9, 1, 1, 1, 1)
+    generator = torch.Generator().manual_seed(2)
+    weights = torch.randn(circuit.num_parameters, generator=generator, dtype=torch.float64)
+    features = torch.randn(3, 9, generator=generator, dtype=torch.float64)
+    for n_readout in (2, 9):
+        found = backend_on(server, shots=4000).expectations(circuit, weights, features, n_readout=n_readout)
+        exact = TORCH.expectations(circuit, weights, features, n_readout=n_readout)
+        torch.testing.assert_close(found, exact, atol=0.08, rtol=0)
 
 
 def test_samples_of_one_job_have_shots_of_their_own(server):
@@ -154,6 +144,35 @@ def test_a_job_whose_answer_is_lost_is_not_bought_again(server):
     assert [method for method, path in server.requests if path == "/v0.4/jobs"] == ["POST", "GET"]
 
 
+def test_a_broken_answer_leaves_open_whether_the_job_was_taken(server, tmp_path):
+    """Status 500 of a submission is no refusal: the job is looked for, and stays in the journal."""
+    server.faults = ["break"]
+    backend_on(server, journal=tmp_path / "one.json").expectations(CIRCUIT, *angles())
+    assert len(server.submissions) == 1
+    server.faults, server.query_faults = ["break"], [500] * 3  # the search fails as well
+    with pytest.raises(IonQServiceError, match=r"did not answer list of jobs in 3 attempts: later \(status 500\)"):
+        backend_on(server, journal=tmp_path / "two.json").expectations(CIRCUIT, *angles())
+    backend_on(server, journal=tmp_path / "two.json").expectations(CIRCUIT, *angles())
+    assert len(server.submissions) == 2
+
+
+def test_all_jobs_are_looked_through(server):
+    server.faults = ["drop"]
+    server.page = 1
+    others = {f"other-{number}": {"status": "completed", "body": {"metadata": {}}} for number in range(50)}
+    submit = server.submit
+
+    def submit_among_others(body):
+        answer = submit(body)
+        server.jobs.update(others)  # later ones, which are listed first
+        return answer
+
+    server.submit = submit_among_others
+    backend_on(server).expectations(CIRCUIT, *angles())
+    assert len(server.submissions) == 1
+    assert sum(call == ("GET", "/v0.4/jobs") for call in server.requests) == 51
+
+
 def test_a_service_that_stays_away_is_an_error(server):
     server.faults = [503] * 10
     with pytest.raises(IonQServiceError, match="could not be given a job in 3 attempts"):
@@ -162,8 +181,8 @@ def test_a_service_that_stays_away_is_an_error(server):
 
 
 def test_queries_are_repeated(server):
-    server.query_faults = [502, 409]
-    backend_on(server).expectations(CIRCUIT, *angles())
+    server.query_faults = [502, 409, 500]
+    backend_on(server, retries=3).expectations(CIRCUIT, *angles())
     server.query_faults = [502] * 3
     with pytest.raises(IonQServiceError, match="did not answer retrieve_job in 3 attempts"):
         backend_on(server).expectations(CIRCUIT, *angles())
@@ -193,71 +212,6 @@ def test_a_failed_job_is_an_error_and_is_sent_anew_later(server, tmp_path):
         backend_on(server, journal=journal).expectations(CIRCUIT, *angles())
     backend_on(server, journal=journal).expectations(CIRCUIT, *angles())
     assert len(server.submissions) == 2
-
-
-# --- resuming ---------------------------------------------------------------------------------------------------
-
-
-def test_a_killed_run_resumes_without_submitting_again(server, tmp_path):
-    """Killed by SIGKILL while jobs wait in the queue; the second process fetches them by id."""
-    journal = tmp_path / "jobs.json"
-    server.hold = True
-    process = start_process(server, journal)
-    wait_until(lambda: any(path.startswith("/v0.4/jobs/") for _, path in server.requests))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert len(server.submissions) == 3  # six circuits, two a job
-    states = [entry["state"] for entry in JobJournal(journal).jobs().values()]
-    assert states == ["submitted"] * 3
-    server.hold = False
-    resumed = evaluate(server.url, journal)
-    assert len(server.submissions) == 3
-    torch.testing.assert_close(resumed, TORCH.expectations(CIRCUIT, *angles()), atol=0.25, rtol=0)
-
-
-def test_a_run_killed_before_it_heard_of_its_job_finds_it(server, tmp_path):
-    """The journal says "submitting": the job is found at the service by its key."""
-    journal = tmp_path / "jobs.json"
-    evaluate(server.url, journal)
-    content = json.loads(journal.read_text())
-    for entry in content["jobs"].values():
-        entry.update(state="submitting", job_id=None)
-    journal.write_text(json.dumps(content))
-    evaluate(server.url, journal)
-    assert len(server.submissions) == 3
-
-
-def test_a_finished_run_costs_nothing_again_and_gives_the_same(server, tmp_path):
-    journal = tmp_path / "jobs.json"
-    first = backend_on(server, "simulator", journal=journal, seed=0).expectations(CIRCUIT, *angles())
-    again = backend_on(server, "simulator", journal=journal, seed=0).expectations(CIRCUIT, *angles())
-    assert torch.equal(first, again)
-    assert len(server.submissions) == 1
-
-
-def test_the_same_request_twice_in_a_run_is_two_jobs(server, tmp_path):
-    backend = backend_on(server, journal=tmp_path / "jobs.json")
-    backend.expectations(CIRCUIT, *angles())
-    backend.expectations(CIRCUIT, *angles())
-    assert len(server.submissions) == 2
-
-
-def test_another_run_does_not_take_over_jobs(server, tmp_path):
-    backend_on(server, journal=tmp_path / "one.json").expectations(CIRCUIT, *angles())
-    server.faults = ["lose"]  # makes it search
-    backend_on(server, journal=tmp_path / "two.json").expectations(CIRCUIT, *angles())
-    assert len(server.submissions) == 2
-
-
-def test_journals_refuse_what_is_none(tmp_path):
-    path = tmp_path / "jobs.json"
-    path.write_text("not json")
-    with pytest.raises(ValueError, match="`journal` must be a journal of jobs"):
-        JobJournal(path)
-    path.write_text(json.dumps({"version": 99, "run": "a", "jobs": {}}))
-    with pytest.raises(ValueError, match=r"version 1, but .* of version 99"):
-        JobJournal(path)
 
 
 # --- what it costs ----------------------------------------------------------------------------------------------
@@ -294,3 +248,91 @@ def test_wrong_devices_and_tokens_are_named(server):
     device.client._token = "wrong"
     with pytest.raises(IonQServiceError, match=r"status 401"):
         QiskitBackend(IonQSampler(device, retry_seconds=0.01), shots=10).expectations(CIRCUIT, *angles())
+
+
+# --- the job's handle -------------------------------------------------------------------------------------------
+
+
+def measured_circuit():
+    circuit = CIRCUIT.to_qiskit()
+    circuit.measure_all()
+    return circuit, np.zeros((2, len(circuit.parameters)))
+
+
+def test_a_job_tells_its_status_and_waits_only_for_its_result(server):
+    server.hold = True
+    job = make_sampler(server).run([measured_circuit()] * 2, shots=100)
+    assert len(server.submissions) == 2  # both before anything is awaited
+    assert list(server.jobs) == list(job.job_ids)
+    assert job.status() is JobStatus.QUEUED
+    assert not any((job.in_final_state(), job.done(), job.running(), job.cancelled()))
+    server.hold = False
+    for entry in server.jobs.values():
+        entry["asked"] = 0
+    assert job.running()
+    assert [result.data.meas.num_shots for result in job.result()] == [100, 100]
+    assert job.done()
+
+
+def test_a_job_can_be_cancelled(server):
+    server.hold = True
+    job = make_sampler(server).run([measured_circuit()] * 2, shots=100)
+    server.jobs[job.job_ids[0]]["status"] = "completed"
+    job.cancel()
+    assert [server.jobs[job_id]["status"] for job_id in job.job_ids] == ["completed", "canceled"]
+    assert job.cancelled()
+    with pytest.raises(IonQServiceError, match="is canceled"):
+        job.result()
+
+
+def test_results_of_other_circuits_are_an_error(server):
+    server.children = False  # then they come in the order of the circuits
+    server.results = lambda job_id: {"a": {"0": 1.0}, "b": {"7": 1.0}}
+    with pytest.raises(IonQServiceError, match="has 6 circuits, but results of"):
+        backend_on(server).expectations(CIRCUIT, *angles())
+    server.results = lambda job_id: {str(number): {str(number): 1.0} for number in range(6)}
+    found = backend_on(server).expectations(CIRCUIT, *angles())
+    assert found.tolist() == [[1 - 2 * (number >> wire & 1) for wire in range(3)] for number in range(6)]
+    server.children = True
+    with pytest.raises(IonQServiceError, match=r"but results of \['0', '1'"):
+        backend_on(server).expectations(CIRCUIT, *angles())
+    server.results = lambda job_id: {}
+    with pytest.raises(IonQServiceError, match="returned probabilities that are none"):
+        backend_on(server).expectations(CIRCUIT, angles()[0], angles()[1][:1])
+
+
+# --- dry runs of heads ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("shots", "debiasing"), [(500, False), (20_001, True)])
+def test_a_heads_dry_run_is_what_is_sent(server, shots, debiasing):
+    sampler = make_sampler(server, max_circuits=4, debiasing=debiasing)
+    head = QuantumHead(6, n_qubits=3, n_reuploads=1, n_layers=1, seed=0, shots=shots, backend=QiskitBackend(sampler))
+    x = torch.randn(10, 6, generator=torch.Generator().manual_seed(0))
+    asked = len(server.requests)
+    estimate = dry_run(head, x)
+    assert len(server.requests) == asked
+    head.eval().predict(x)
+    circuits = [(body["shots"], item["circuit"]) for body in server.submissions for item in body["input"]["circuits"]]
+    assert estimate.jobs == len(server.submissions)
+    assert estimate.circuits == len(circuits)
+    assert estimate.shots == sum(count for count, _ in circuits) == 10 * shots
+    two = [(count, sum("controls" in gate for gate in gates)) for count, gates in circuits]
+    assert estimate.gate_shots_2q == sum(count * gates for count, gates in two) > 0
+    assert estimate.gate_shots_1q == sum(count * len(gates) for count, gates in circuits) - estimate.gate_shots_2q
+    rates = QpuRates(usd_1q=0.0, usd_2q=0.0, minimum_usd=1.0, minimum_usd_debiased=2.0)
+    assert dry_run(head, x, rates=rates).usd == len(circuits) * (2.0 if debiasing else 1.0)
+
+
+def test_dry_runs_need_shots_and_a_machine(server):
+    x = torch.ones(1, 6)
+    head = QuantumHead(6, n_qubits=3, seed=0)
+    with pytest.raises(BackendError, match="'numba' sends nothing to a machine"):
+        dry_run(head, x)
+    head.backend = QiskitBackend(make_sampler(server))
+    with pytest.raises(BackendError, match="`shots` must be given"):
+        dry_run(head, x)
+    for backend in ("qiskit", QiskitBackend(BackendSamplerV2(backend=GenericBackendV2(3)), shots=10)):
+        head.backend = backend
+        with pytest.raises(BackendError, match=r"knows prices of `IonQSampler` only; `setfit_quantum.head.estimate_"):
+            dry_run(head, x)

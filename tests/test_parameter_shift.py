@@ -170,12 +170,21 @@ def test_estimates_of_inference_and_prices():
     assert (estimate.circuits, estimate.gradient, estimate.shots) == (50, 0, 50_000)
     price = estimate.price(circuits_per_job=20)
     assert (price.circuits, price.jobs, price.shots) == (50, 3, 50_000)
-    assert price.usd == pytest.approx(max(12.4166, 1000 * (16 * 0.00022 + 8 * 0.000975)) * 50)
+    assert price.usd == pytest.approx(max(12.4166, 1000 * (20 * 0.00022 + 8 * 0.000975)) * 50)
     assert "50 circuits" in str(estimate)
     with pytest.raises(ValueError, match="`shots` must be given"):
         estimate_circuits(build_head(), n_samples=1).price()
-    with pytest.raises(ValueError, match="`n_samples` must be at least 1"):
-        estimate_circuits(head, n_samples=0)
+    for name, value in (("n_samples", 0), ("shots", 0), ("directions", 0)):
+        with pytest.raises(ValueError, match=f"`{name}` must be at least 1"):
+            estimate_circuits(head, **{"n_samples": 1, name: value})
+    with pytest.raises(ValueError, match="`gradients` must be one of"):
+        estimate_circuits(head, n_samples=1, gradients="")
+
+
+def test_a_price_knows_how_many_shots_a_machine_takes_at_once():
+    price = estimate_circuits(build_head(), n_samples=50, shots=25_000).price(circuits_per_job=20)
+    assert (price.circuits, price.jobs, price.shots) == (150, 9, 1_250_000)
+    assert price.usd == pytest.approx(1_250_000 * (20 * 0.00022 + 8 * 0.000975))
 
 
 def test_a_head_learns_on_aer_with_shots_and_noise_as_on_numba():

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from setfit_quantum.checks import check_float, check_int
 
+MAX_SHOTS = 10_000
+"""Shots that an IonQ machine takes in one job; more are spread over several."""
+
 
 class GateCounts(NamedTuple):
     """Gates of one circuit as submitted."""
@@ -75,6 +78,20 @@ class QpuEstimate:
             f"{self.circuits:,} circuits in {self.jobs:,} jobs, {self.shots:,} shots: about {hours} of QPU time and "
             f"{self.usd:,.2f} USD"
         )
+
+
+def split_shots(shots: int) -> list[int]:
+    """Shots of each of the jobs that together have `shots`, as equal as can be."""
+    parts = max(1, -(-shots // MAX_SHOTS))
+    base, extra = divmod(shots, parts)
+    return [base + int(part < extra) for part in range(parts)]
+
+
+def add_estimates(estimates: Iterable[QpuEstimate]) -> QpuEstimate:
+    """What several runs take together."""
+    zero = QpuEstimate(0, 0, 0, 0, 0, 0.0, 0.0)
+    columns = zip(*(vars(item).values() for item in (zero, *estimates)), strict=True)
+    return QpuEstimate(*map(sum, columns))
 
 
 def estimate_qpu(

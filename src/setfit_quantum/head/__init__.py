@@ -1,7 +1,7 @@
 """The quantum head: encoders, circuit, logits, and its settings."""
 
 from setfit_quantum.head.classical import ClassicalHead
-from setfit_quantum.head.executions import ExecutionEstimate, estimate_circuits
+from setfit_quantum.head.executions import ExecutionEstimate, dry_run, estimate_circuits
 from setfit_quantum.head.head import SetFitQuantumHead
 from setfit_quantum.head.transfer import TransferKind
 
@@ -13,5 +13,6 @@ __all__ = [
     "QuantumHead",
     "SetFitQuantumHead",
     "TransferKind",
+    "dry_run",
     "estimate_circuits",
 ]

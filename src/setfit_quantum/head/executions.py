@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
 from setfit_quantum.backends.parameter_shift import count_shifts
-from setfit_quantum.backends.pricing import QpuEstimate, QpuRates, estimate_qpu
+from setfit_quantum.backends.pricing import QpuEstimate, QpuRates, add_estimates, estimate_qpu, split_shots
 from setfit_quantum.checks import check_choice, check_int
 
 if TYPE_CHECKING:
@@ -48,19 +51,24 @@ class ExecutionEstimate:
     ) -> QpuEstimate:
         """Time on a trapped-ion machine and its price.
 
+        A circuit of more shots than a machine takes at once counts as several.
+
         Raises:
             ValueError: Without shots nothing can run on a machine.
         """
         if self.shots_per_circuit is None:
             raise ValueError("Argument `shots` must be given, to the head or to this estimate, for a price.")
         jobs = -(-self.circuits // check_int("circuits_per_job", circuits_per_job, minimum=1))
-        return estimate_qpu(
-            [(self.one_qubit_gates, self.two_qubit_gates)],
-            self.shots_per_circuit,
-            copies=self.circuits,
-            jobs=jobs,
-            debiasing=debiasing,
-            rates=rates,
+        return add_estimates(
+            estimate_qpu(
+                [(self.one_qubit_gates, self.two_qubit_gates)],
+                shots,
+                copies=self.circuits,
+                jobs=jobs,
+                debiasing=debiasing,
+                rates=rates,
+            )
+            for shots in split_shots(self.shots_per_circuit)
         )
 
     def __str__(self) -> str:
@@ -98,10 +106,14 @@ def estimate_circuits(
     check_int("n_samples", n_samples, minimum=1)
     check_int("n_steps", n_steps, minimum=0)
     backend = head.backend
-    gradients = check_choice("gradients", gradients or getattr(backend, "gradients", GRADIENTS[0]), GRADIENTS)
-    directions = check_int("directions", directions or getattr(backend, "spsa_directions", 1), minimum=1)
-    shots = shots or head.shots or getattr(backend, "shots", None)
-    if shots is not None:
+    if gradients is None:
+        gradients = getattr(backend, "gradients", GRADIENTS[0])
+    check_choice("gradients", gradients, GRADIENTS)
+    directions = getattr(backend, "spsa_directions", 1) if directions is None else directions
+    check_int("directions", directions, minimum=1)
+    if shots is None:
+        shots = head.shots or getattr(backend, "shots", None)
+    else:
         check_int("shots", shots, minimum=1)
     by_weight = head.circuit_weights.requires_grad
     by_feature = any(parameter.requires_grad for parameter in head.encoder.parameters())
@@ -118,3 +130,28 @@ def estimate_circuits(
         one_qubit_gates=len(head.circuit.gates) - two,
         two_qubit_gates=two,
     )
+
+
+def dry_run(head: SetFitQuantumHead, embeddings: Tensor, *, rates: QpuRates | None = None) -> QpuEstimate:
+    """What predicting `embeddings` would send to the machine of the head's backend, and cost; nothing is sent.
+
+    Counts the very circuits, as transpiled for the machine, with its limits on shots and circuits per job.
+
+    Args:
+        head: Its backend is a `QiskitBackend` on an `IonQSampler`; its shots, or the backend's, are counted.
+        embeddings: Shape (batch, in_features).
+        rates: Prices and times; None: published ones.
+
+    Raises:
+        BackendError: The backend sends nothing to a machine, or nobody tells what it costs.
+    """
+    with torch.no_grad():
+        latents = head.latents(embeddings)
+        return head.backend.dry_run(
+            head.circuit,
+            head.circuit_weights,
+            latents,
+            n_readout=head.config.n_measured,
+            shots=head.shots,
+            rates=rates,
+        )

@@ -11,32 +11,33 @@ from typing import Any
 import numpy as np
 
 from setfit_quantum.backends.ionq.journal import JobJournal
-from setfit_quantum.backends.ionq.service import Service, import_ionq
-from setfit_quantum.backends.pricing import GateCounts, QpuEstimate, QpuRates, estimate_qpu
+from setfit_quantum.backends.ionq.service import IonQServiceError, Service, import_ionq
+from setfit_quantum.backends.pricing import GateCounts, QpuEstimate, QpuRates, add_estimates, estimate_qpu, split_shots
 from setfit_quantum.checks import check_bool, check_float, check_int
 
 try:
     from qiskit import QuantumCircuit
-    from qiskit.primitives import BaseSamplerV2, BitArray, DataBin, PrimitiveJob, PrimitiveResult, SamplerPubResult
+    from qiskit.primitives import BaseSamplerV2, BitArray, DataBin, PrimitiveResult, SamplerPubResult
     from qiskit.primitives.containers.sampler_pub import SamplerPub
+
+    from setfit_quantum.backends.ionq.job import IonQSamplerJob
 except ImportError as import_error:
     raise ImportError(f'IonQ needs Qiskit: pip install "setfit-quantum[ionq]" ({import_error})') from import_error
 
-MAX_SHOTS = 10_000
-"""Shots that a machine takes in one job."""
 MIN_SHOTS_DEBIASED = 500
 
 
 class IonQSampler(BaseSamplerV2):
     """Samples circuits on an IonQ machine or on IonQ's cloud simulator.
 
-    More shots than a job may have are spread over several jobs. Jobs are all submitted before the first is awaited.
-    With a `journal`, a run that was killed and is started again asks for the same jobs by their ids: what was
-    submitted is never submitted again, and finished jobs cost nothing.
+    More shots than a job may have are spread over several jobs. Jobs are all submitted by `run`, before the first is
+    awaited by `result`. With a `journal`, a run that was killed and is started again asks for the same jobs by their
+    ids: what was submitted is never submitted again, and finished jobs cost nothing.
 
     Args:
         device: A backend of qiskit-ionq, e.g. `IonQProvider().get_backend("qpu.forte-1")`.
-        journal: File that remembers submitted jobs; one per run. None: a killed run is lost.
+        journal: File that remembers submitted jobs; one per run, which must make its requests in the same order when
+            it is started again. None: a killed run is lost.
         default_shots: Shots where none are given.
         debiasing: The machine's error mitigation; needs 500 shots.
         sharpen: Ask for the sharpened (majority vote) results of debiased jobs.
@@ -44,7 +45,8 @@ class IonQSampler(BaseSamplerV2):
         timeout: Seconds after which waiting for a job ends with an error; None: never.
         poll_seconds: First pause between two looks at a job.
         retries: How often a request that failed for a passing reason is repeated.
-        retry_seconds: First pause before that; it doubles each time.
+        retry_seconds: First pause before that; it doubles each time. After an unclear answer to a submission the
+            service has that long to list the job, before it is looked for and, if it is not there, sent again.
         seed: Seed of the shots that are drawn here from the ideal simulator's probabilities.
 
     Raises:
@@ -64,7 +66,7 @@ class IonQSampler(BaseSamplerV2):
         timeout: float | None = None,
         poll_seconds: float = 5.0,
         retries: int = 5,
-        retry_seconds: float = 1.0,
+        retry_seconds: float = 5.0,
         seed: int | None = None,
     ) -> None:
         if not isinstance(device, import_ionq("qiskit_ionq.ionq_backend").IonQBackend):
@@ -85,31 +87,43 @@ class IonQSampler(BaseSamplerV2):
         )
         self._rng = np.random.default_rng(seed)
 
-    def run(self, pubs: Iterable[Any], *, shots: int | None = None) -> PrimitiveJob:
-        """Sample pubs; see `qiskit.primitives.BaseSamplerV2`.
+    def run(self, pubs: Iterable[Any], *, shots: int | None = None) -> IonQSamplerJob:
+        """Submit pubs; see `qiskit.primitives.BaseSamplerV2`. The job's `result` waits for them.
 
         Raises:
-            ValueError: Fewer shots than debiasing needs; nothing is submitted.
+            IonQServiceError: The service refuses a job, or cannot be reached.
+            ValueError: Fewer shots than debiasing needs, or a journal of another run; nothing is submitted.
         """
-        coerced = [SamplerPub.coerce(pub, shots or self.default_shots) for pub in pubs]
-        for pub in coerced:
-            self.split_shots(pub.shots)
-        job = PrimitiveJob(self._run, coerced)
-        job._submit()
-        return job
+        coerced = self._coerce(pubs, shots)
+        pending = [self._submit_pub(pub) for pub in coerced]
+        job_ids = [job_id for parts in pending for jobs in parts for _, job_id, _ in jobs]
+
+        def collect() -> PrimitiveResult[Any]:
+            results = [self._collect_pub(pub, parts) for pub, parts in zip(coerced, pending, strict=True)]
+            return PrimitiveResult(results, metadata={"version": 2})
+
+        return IonQSamplerJob(self._service, job_ids, collect)
 
     def dry_run(self, pubs: Iterable[Any], *, shots: int | None = None, rates: QpuRates | None = None) -> QpuEstimate:
-        """What `run` would take, without sending anything (jobs that the journal already has are counted too)."""
-        estimates = [QpuEstimate(0, 0, 0, 0, 0, 0.0, 0.0)]
-        for pub in pubs:
-            coerced = SamplerPub.coerce(pub, shots or self.default_shots)
-            n_circuits = int(np.prod(coerced.shape, dtype=int))
-            for part in self.split_shots(coerced.shots):
-                counts = [count_gates(coerced.circuit)] * n_circuits
+        """What `run` would take on a machine, without sending anything.
+
+        Jobs that the journal already has are counted too. IonQ's cloud simulators cost nothing.
+        """
+        estimates = []
+        for pub in self._coerce(pubs, shots):
+            n_circuits = int(np.prod(pub.shape, dtype=int))
+            counts = [count_gates(pub.circuit)] * n_circuits
+            for part in self.split_shots(pub.shots):
                 jobs = -(-n_circuits // self.max_circuits)
                 estimates.append(estimate_qpu(counts, part, jobs=jobs, debiasing=self.debiasing, rates=rates))
-        totals = (sum(values) for values in zip(*(vars(item).values() for item in estimates), strict=True))
-        return QpuEstimate(*totals)
+        return add_estimates(estimates)
+
+    def _coerce(self, pubs: Iterable[Any], shots: int | None) -> list[SamplerPub]:
+        """The pubs, with the shots of each checked before anything is sent."""
+        coerced = [SamplerPub.coerce(pub, self.default_shots if shots is None else shots) for pub in pubs]
+        for pub in coerced:
+            self.split_shots(pub.shots)
+        return coerced
 
     def split_shots(self, shots: int) -> list[int]:
         """Shots of each of the jobs that together have `shots`.
@@ -121,9 +135,7 @@ class IonQSampler(BaseSamplerV2):
             raise ValueError(
                 f"Argument `shots` must be at least {MIN_SHOTS_DEBIASED} with debiasing=True, but got {shots}."
             )
-        parts = 1 if self._is_ideal else -(-shots // MAX_SHOTS)
-        base, extra = divmod(shots, parts)
-        return [base + int(part < extra) for part in range(parts)]
+        return [shots] if self._is_ideal else split_shots(shots)
 
     @property
     def _is_simulator(self) -> bool:
@@ -134,14 +146,8 @@ class IonQSampler(BaseSamplerV2):
         """Whether the device returns exact probabilities."""
         return self._is_simulator and self.backend.options.noise_model == "ideal"
 
-    def _run(self, pubs: list[SamplerPub]) -> PrimitiveResult:
-        pending = [self._submit_pub(pub) for pub in pubs]
-        return PrimitiveResult(
-            [self._collect_pub(pub, jobs) for pub, jobs in zip(pubs, pending, strict=True)], metadata={"version": 2}
-        )
-
-    def _submit_pub(self, pub: SamplerPub) -> list[list[tuple[str, str]]]:
-        """For each part of the shots, the key and id of each job."""
+    def _submit_pub(self, pub: SamplerPub) -> list[list[tuple[str, str, int]]]:
+        """For each part of the shots, each job's key, id and number of circuits."""
         bound = pub.parameter_values.bind_all(pub.circuit)
         circuits = list(bound.ravel())
         pending = []
@@ -151,7 +157,7 @@ class IonQSampler(BaseSamplerV2):
                 group = circuits[start : start + self.max_circuits]
                 options = self._options(shots)
                 key = self.journal.next_key(self._digest(group, options))
-                jobs.append((key, self._service.submit_once(key, group, options)))
+                jobs.append((key, self._service.submit_once(key, group, options), len(group)))
             pending.append(jobs)
         return pending
 
@@ -165,21 +171,23 @@ class IonQSampler(BaseSamplerV2):
     def _digest(self, circuits: list[QuantumCircuit], options: dict[str, Any]) -> str:
         """Fingerprint of all that decides a job's result."""
         convert = import_ionq("qiskit_ionq.helpers").qiskit_circ_to_ionq_circ
+        names = ("noise_model", "sampler_seed", "job_settings", "extra_query_params")
         content = {
             "device": self.backend.name,
-            "noise_model": self.backend.options.noise_model,
+            "gateset": self.backend.gateset(),
+            "settings": {name: getattr(self.backend.options, name, None) for name in names},
             "options": {name: str(value) for name, value in options.items()},
             "circuits": [convert(circuit, self.backend.gateset())[::2] for circuit in circuits],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:40]
 
-    def _collect_pub(self, pub: SamplerPub, pending: list[list[tuple[str, str]]]) -> SamplerPubResult:
+    def _collect_pub(self, pub: SamplerPub, pending: list[list[tuple[str, str, int]]]) -> SamplerPubResult:
         parts = []
         for shots, jobs in zip(self.split_shots(pub.shots), pending, strict=True):
             outcomes: list[np.ndarray] = []
-            for key, job_id in jobs:
+            for key, job_id, n_circuits in jobs:
                 finished = self._service.wait(key, job_id)
-                for probabilities in self._service.fetch(finished, self.sharpen):
+                for probabilities in self._service.fetch(finished, n_circuits, self.sharpen):
                     outcomes.append(self._draw(probabilities, shots))
             parts.append(np.stack(outcomes))
         numbers = np.concatenate(parts, axis=1)  # (circuits, shots)
@@ -195,8 +203,10 @@ class IonQSampler(BaseSamplerV2):
     def _draw(self, probabilities: dict[str, float], shots: int) -> np.ndarray:
         """Outcome of each shot: drawn where probabilities are exact, else as many as were counted."""
         outcomes = np.array([int(outcome) for outcome in probabilities], dtype=np.int64)
-        shares = np.array(list(probabilities.values()), dtype=float)
-        shares = np.maximum(shares, 0) / np.maximum(shares, 0).sum()
+        shares = np.maximum(np.array(list(probabilities.values()), dtype=float), 0)
+        if not 0 < shares.sum() < np.inf:
+            raise IonQServiceError(f"{self.backend.name} returned probabilities that are none: {probabilities}.")
+        shares /= shares.sum()
         if self._is_ideal:
             counts = self._rng.multinomial(shots, shares)
         else:

@@ -17,7 +17,6 @@ from setfit_quantum.backends.ionq.journal import JobJournal
 KEY = "setfit_quantum_key"
 """Name of the metadata in which a job carries its key."""
 _PAGE = 100
-_MAX_PAGES = 20
 _FINAL = ("completed", "failed", "canceled")
 
 
@@ -63,7 +62,8 @@ class Service:
         self.timeout, self.poll_seconds = timeout, poll_seconds
         self.retries, self.retry_seconds = retries, retry_seconds
         self._errors = import_ionq("qiskit_ionq.exceptions")
-        self._http = importlib.import_module("requests")
+        http = importlib.import_module("requests")
+        self._passing = (self._errors.IonQAPIError, self._errors.IonQRetriableError, http.exceptions.RequestException)
 
     def submit_once(self, key: str, circuits: list[Any], options: dict[str, Any]) -> str:
         """The id of the job for `key`: the one already submitted, or a new one.
@@ -101,24 +101,42 @@ class Service:
                 raise IonQServiceError(f"Job {job_id} on {self.device.name} is {status}: {failure}")
             waited = time.monotonic() - start
             if self.timeout is not None and waited + pause > self.timeout:
-                note = "; the journal has it, so a later run waits for it again" if self.journal.path else ""
+                note = "the journal has it, so a later run waits for it again"
+                if self.journal.path is None:
+                    note = "with a `journal` a later run could wait for it again"
                 raise IonQServiceError(
-                    f"Job {job_id} on {self.device.name} is still {status!r} after {waited:.0f} s{note}."
+                    f"Job {job_id} on {self.device.name} is still {status!r} after {waited:.0f} s; {note}."
                 )
             time.sleep(pause)
             pause = min(1.5 * pause, 10 * self.poll_seconds)
 
-    def fetch(self, job: dict[str, Any], sharpen: bool | None) -> list[dict[str, float]]:
-        """Outcome number -> probability, for each circuit of a finished job, in the order of submission."""
+    def ask_status(self, job_id: str) -> str:
+        """What the service says of a job: `"ready"`, `"started"`, `"completed"`, `"failed"`, `"canceled"`, .."""
+        return str(self._ask("retrieve_job", job_id).get("status"))
+
+    def cancel(self, job_id: str) -> None:
+        """Ask the service to cancel a job."""
+        self._ask("cancel_job", job_id)
+
+    def fetch(self, job: dict[str, Any], n_circuits: int, sharpen: bool | None) -> list[dict[str, float]]:
+        """Outcome number -> probability, for each circuit of a finished job, in the order of submission.
+
+        Raises:
+            IonQServiceError: The results are not those of the circuits.
+        """
         url = ((job.get("results") or {}).get("probabilities") or {}).get("url")
         if not url:
             raise IonQServiceError(f"Job {job.get('id')} on {self.device.name} has no probabilities among its results.")
         found = self._ask("get_results", url, sharpen=sharpen)
-        if not any(isinstance(value, dict) for value in found.values()):
+        if n_circuits == 1 and not any(isinstance(value, dict) for value in found.values()):
             return [dict(found)]
-        children = job.get("child_job_ids") or job.get("children") or []
-        order = children if set(children) == set(found) else list(found)
-        return [dict(found[child]) for child in order]
+        children = job.get("child_job_ids") or job.get("children") or list(found)
+        if len(found) != n_circuits or sorted(children) != sorted(found):
+            raise IonQServiceError(
+                f"Job {job.get('id')} on {self.device.name} has {n_circuits} circuits, but results of {sorted(found)} "
+                f"for {sorted(children)}."
+            )
+        return [dict(found[child]) for child in children]
 
     def _submit(self, key: str, circuits: list[Any], options: dict[str, Any]) -> str:
         """Send a job; after an error that leaves open whether it arrived, look before sending it again."""
@@ -138,13 +156,12 @@ class Service:
             )
             try:
                 return str(send(client, job)["id"])
-            except self._errors.IonQAPIError as error:
-                self.journal.remove(key)
-                raise IonQServiceError(
-                    f"{self.device.name} refused a job of {len(circuits)} circuits: {error.message} "
-                    f"(status {error.status_code})"
-                ) from error
-            except (self._errors.IonQRetriableError, self._http.exceptions.RequestException) as error:
+            except self._passing as error:
+                if self._is_refusal(error):
+                    self.journal.remove(key)
+                    raise IonQServiceError(
+                        f"{self.device.name} refused a job of {len(circuits)} circuits: {_reason(error)}"
+                    ) from error
                 time.sleep(pause)
                 pause *= 2
                 found = self._find(key)
@@ -156,18 +173,26 @@ class Service:
                     ) from error
         raise AssertionError("unreachable")
 
+    def _is_refusal(self, error: Exception) -> bool:
+        """Whether the service says that it did not take the request, and never will."""
+        return isinstance(error, self._errors.IonQAPIError) and 400 <= error.status_code < 500
+
     def _find(self, key: str) -> str | None:
-        """Id of the job that carries this key, if the service has one among its latest."""
+        """Id of the job that carries this key, if the service has one; all its jobs are looked at, latest first."""
         parameters: dict[str, Any] = {"limit": _PAGE}
-        for _ in range(_MAX_PAGES):
+        seen: set[str] = set()
+        while True:
             page = self._ask_list(parameters)
             for entry in page.get("jobs") or []:
                 if (entry.get("metadata") or {}).get(KEY) == self._tag(key) and entry.get("status") not in _FINAL[1:]:
                     return str(entry["id"])
-            if not page.get("next"):
+            following = page.get("next")
+            if not following:
                 return None
-            parameters["next"] = page["next"]
-        return None
+            if following in seen:
+                raise IonQServiceError(f"{self.device.name} lists its jobs in a circle, so {key} cannot be looked for.")
+            seen.add(following)
+            parameters["next"] = following
 
     def _tag(self, key: str) -> str:
         return f"{self.journal.run}-{key}"
@@ -194,11 +219,9 @@ class Service:
             try:
                 answer: dict[str, Any] = ask()
                 return answer
-            except self._errors.IonQAPIError as error:
-                raise IonQServiceError(
-                    f"{self.device.name} refused {what}: {error.message} (status {error.status_code})"
-                ) from error
-            except (self._errors.IonQRetriableError, self._http.exceptions.RequestException) as error:
+            except self._passing as error:
+                if self._is_refusal(error):
+                    raise IonQServiceError(f"{self.device.name} refused {what}: {_reason(error)}") from error
                 if attempt == self.retries:
                     raise IonQServiceError(
                         f"{self.device.name} did not answer {what} in {self.retries + 1} attempts: {_reason(error)}"
@@ -209,4 +232,6 @@ class Service:
 
 
 def _reason(error: Any) -> str:
-    return str(getattr(error, "_cause", error))
+    cause = getattr(error, "_cause", error)
+    status = getattr(cause, "status_code", None)
+    return str(cause) if status is None else f"{cause.message} (status {status})"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments, check_inputs
 from setfit_quantum.backends.parameter_shift import Evaluate, evaluate_with_shifts
+from setfit_quantum.backends.pricing import QpuEstimate, QpuRates, add_estimates
 from setfit_quantum.backends.qiskit_backend.choice import build_engine
 from setfit_quantum.backends.qiskit_backend.engines import AerEngine, PrimitivesEngine
 from setfit_quantum.backends.qiskit_backend.programs import Rows
@@ -178,6 +179,31 @@ class QiskitBackend(Backend):
         )
         return run.differentiate(run.evaluate_z)
 
+    def dry_run(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None = None,
+        *,
+        n_readout: int | None = None,
+        shots: int | None = None,
+        rates: QpuRates | None = None,
+    ) -> QpuEstimate:
+        """See `Backend.dry_run`; the sampler must be able to tell, as `IonQSampler` is.
+
+        Raises:
+            BackendError: The sampler has no `dry_run`, or there are no shots.
+        """
+        if not callable(getattr(getattr(self.engine, "sampler", None), "dry_run", None)):
+            raise BackendError(
+                "Backend 'qiskit' knows prices of `IonQSampler` only; "
+                "`setfit_quantum.head.estimate_circuits` counts circuits for any machine."
+            )
+        if shots is None and self.shots is None:
+            raise BackendError("Argument `shots` must be given (to the head or to QiskitBackend) for a dry run.")
+        run = _Run(self, circuit, weights, features, None, n_readout, None, shots or self.shots, None)
+        return run.estimate_costs(rates)
+
 
 class _Run:
     """One call: checked arguments, and the ways to evaluate rows."""
@@ -285,10 +311,23 @@ class _Run:
         seed = int(self.rng.integers(2**31 - 1))
         return self.engine.sample(circuit, self.n_measured, rows, self.shots, self.noise, seed)
 
+    def estimate_costs(self, rates: QpuRates | None) -> QpuEstimate:
+        """What evaluating the batch once would send."""
+        assert isinstance(self.engine, PrimitivesEngine)
+        assert self.shots is not None
+        rows = self._rows(self.weights.detach(), None if self.features is None else self.features.detach())
+        return add_estimates(
+            self.engine.dry_run(self.circuit, self.n_measured, part, self.shots, rates) for part in self._split(rows)
+        )
+
     def _in_jobs(self, values_of: Callable[[Circuit, Rows], np.ndarray], circuit: Circuit, rows: Rows) -> np.ndarray:
-        step = MAX_ROWS if self.shots is None else max(1, MAX_BITS // (self.shots * self.n_measured))
-        parts = [values_of(circuit, rows.part(start, start + step)) for start in range(0, rows.size, step)]
+        parts = [values_of(circuit, part) for part in self._split(rows)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _split(self, rows: Rows) -> list[Rows]:
+        """The rows of each job."""
+        step = MAX_ROWS if self.shots is None else max(1, MAX_BITS // (self.shots * self.n_measured))
+        return [rows.part(start, start + step) for start in range(0, rows.size, step)]
 
     def _rows(self, weights: Tensor, features: Tensor | None) -> Rows:
         """Angles of each row as arrays; gradients ask for several times as many rows as there are samples."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from setfit_quantum.backends.base import BackendError
+from setfit_quantum.backends.pricing import QpuEstimate, QpuRates
 from setfit_quantum.backends.qiskit_backend.aer_noise import build_noisy_circuit, to_aer_noise_model
 from setfit_quantum.backends.qiskit_backend.imports import import_qiskit
 from setfit_quantum.backends.qiskit_backend.programs import (
@@ -211,6 +212,13 @@ class PrimitivesEngine(Engine):
                 "head or of QiskitBackend), or give an `estimator`."
             )
         return self.estimator, self.target or find_target(self.estimator)
+
+    def dry_run(self, circuit: Circuit, n_measured: int, rows: Rows, shots: int, rates: QpuRates | None) -> QpuEstimate:
+        """What `sample` of the same arguments would send, by the sampler's own `dry_run`."""
+        sampler, target = self.make_sampler(circuit, None, None)
+        pubs = make_pubs(self.prepare(circuit, n_measured, target, None), rows)
+        estimate: QpuEstimate = sampler.dry_run(pubs, shots=shots, rates=rates)
+        return estimate
 
 
 def _refuse_noise(noise: NoiseModel | None) -> None:
