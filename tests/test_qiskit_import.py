@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
-from qiskit.circuit.library import efficient_su2, real_amplitudes
-from qiskit.quantum_info import Operator
+from qiskit.circuit.library import GlobalPhaseGate, efficient_su2, real_amplitudes
+from qiskit.quantum_info import Operator, random_clifford
 
 from setfit_quantum import Circuit, Gate
 from setfit_quantum.backends import get_backend
@@ -98,6 +98,53 @@ cx q[0], q[1];
     assert z.shape == (1, 2)
 
 
+def test_names_are_told_apart():
+    """`theta_01` is not `theta_1`, and what looks like a number in another script is none."""
+    source = QuantumCircuit(1)
+    for name in ("theta_1", "theta_01", "theta_١", "x_0", "x_00", "θ[0]", "x", "theta_1000000000"):
+        source.ry(Parameter(name), 0)
+    sources = [(gate.weight, gate.feature) for gate in Circuit.from_qiskit(source).gates]
+    assert sources == [(1, None), (2, None), (3, None), (None, 0), (4, None), (5, None), (6, None), (7, None)]
+
+
+@pytest.mark.parametrize("name", ["t", "h", "ry", "cx", "measure", "id", "barrier"])
+def test_users_gates_may_have_the_names_of_others(name):
+    block = QuantumCircuit(2, name=name)
+    block.rx(THETA, 0)
+    block.crz(PHI, 1, 0)
+    source = QuantumCircuit(3)
+    source.h(2)
+    source.append(block.to_gate(), [2, 0])
+    source.append(block.to_gate({THETA: 0.3, PHI: Parameter("c")}), [1, 2])
+    circuit = Circuit.from_qiskit(source)
+    assert circuit.gates == (
+        Gate("h", (2,)), Gate("rx", (2,), weight=0), Gate("crz", (0, 2), weight=1),
+        Gate("rx", (1,), angle=0.3), Gate("crz", (2, 1), weight=2),
+    )  # fmt: skip
+
+
+def test_what_does_nothing_is_dropped():
+    source = QuantumCircuit(2, 2)
+    source.append(GlobalPhaseGate(0.3), [])
+    source.ry(THETA, 0)
+    source.delay(10, 0)
+    source.id(1)
+    block = QuantumCircuit(2, 2, name="read out")
+    block.barrier()
+    block.measure([0, 1], [1, 0])
+    source.append(block.to_instruction(), [1, 0], [0, 1])
+    assert Circuit.from_qiskit(source) == Circuit(2, (Gate("ry", (0,), weight=0),))
+
+
+def test_gates_keep_their_order_on_different_wires():
+    source = QuantumCircuit(3)
+    source.rzz(0.1, 0, 1)
+    source.ry(0.2, 2)
+    source.p(0.3, 0)
+    names = [(gate.name, gate.wires) for gate in Circuit.from_qiskit(source).gates]
+    assert names == [("cx", (0, 1)), ("rz", (1,)), ("cx", (0, 1)), ("ry", (2,)), ("rz", (0,))]
+
+
 def broken(build):
     source = QuantumCircuit(2, 1)
     build(source)
@@ -107,10 +154,12 @@ def broken(build):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda source: source.ry(2 * THETA, 0), r"gate 'ry' has the expression 2\*a"),
+        (lambda source: source.ry(2 * THETA, 0), r"gate 'ry' has the expression 2\*a\. .*a parameter of its own"),
         (lambda source: source.ry(THETA + PHI, 0), "gate 'ry' has the expression"),
         (lambda source: (source.measure(0, 0), source.h(0)), "but has measure"),
         (lambda source: (source.reset(0), source.h(0)), "but has reset"),
+        (lambda source: source.initialize([0, 1], 0), "but has reset"),
+        (lambda source: source.append(random_clifford(2, seed=0), [0, 1]), "but has clifford"),
     ],
 )
 def test_what_a_circuit_cannot_hold_is_named(build, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from setfit_quantum.circuit.circuit import Circuit
@@ -12,11 +13,13 @@ from setfit_quantum.circuit.gates import GATE_TYPES, Gate
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-_NUMBERED = re.compile(r"(theta|x)_(\d+)")
-_IGNORED = frozenset({"barrier", "id"})
+# As they are written here: `theta_01` is another parameter than `theta_1`.
+_NUMBERED = re.compile(r"(theta|x)_(0|[1-9][0-9]{0,8})")
+_IDLE = frozenset({"delay", "id", "global_phase"})
 _UNITARIES = frozenset({"u", "u3", "U", "u2", "p", "u1", "sx", "sxdg"})
 """Gates that are written in turns about Y and Z here: Qiskit defines them by one another, without end."""
-_MAX_EXPANSIONS = 20
+_MAX_DEPTH = 30
+"""Definitions within definitions."""
 
 
 def read_foreign_qasm3(text: str) -> Circuit:
@@ -45,7 +48,7 @@ def read_qiskit(source: QuantumCircuit) -> Circuit:
 
     Parameters named `theta_i` become weight i, and `x_i` feature i. All other parameters become weights in the order
     of their first use, after the largest `theta_i`. Gates that this package does not have are expanded by their
-    definitions; barriers and final measurements are dropped, and the global phase does not matter.
+    definitions; barriers, delays and final measurements are dropped, and the global phase does not matter.
 
     Args:
         source: Angles must be numbers or single parameters.
@@ -54,80 +57,99 @@ def read_qiskit(source: QuantumCircuit) -> Circuit:
         ValueError: An angle that is an expression, a gate without a unitary definition in known gates, a measurement
             that is not at the end.
     """
-    expanded = _expand(_drop_final_measurements(source))
-    wires = {bit: number for number, bit in enumerate(expanded.qubits)}
+    flat = source.copy_empty_like()
+    _expand(source, list(source.qubits), list(source.clbits), flat)
+    wires = {bit: number for number, bit in enumerate(flat.qubits)}
     numbers = _number_parameters(source)
     gates = []
-    for item in expanded.data:
+    for item in _drop_final_measurements(flat):
         name = item.operation.name
+        if name == "measure":
+            raise _unreadable(name)
         where = tuple(wires[bit] for bit in item.qubits)
         gates.append(Gate(name, where, **_angle_source(item.operation, numbers)))
-    return Circuit(expanded.num_qubits, tuple(gates))
+    return Circuit(flat.num_qubits, tuple(gates))
 
 
-def _drop_final_measurements(source: QuantumCircuit) -> QuantumCircuit:
-    """The circuit without barriers, and without measurements that nothing follows on their wire.
+def _drop_final_measurements(source: QuantumCircuit) -> list[Any]:
+    """The instructions without measurements that nothing follows on their wire.
 
-    By hand, since Qiskit's own removal and its `decompose` put gates of different wires in another order.
+    By hand, since Qiskit's own removal puts gates of different wires in another order.
     """
     used: set[Any] = set()
     kept = []
     for item in reversed(source.data):
-        if item.operation.name in _IGNORED or (item.operation.name == "measure" and not used & set(item.qubits)):
+        if item.operation.name == "measure" and not used & set(item.qubits):
             continue
         used |= set(item.qubits)
         kept.append(item)
-    target = source.copy_empty_like()
-    for item in reversed(kept):
-        target.append(item)
-    return target
+    return kept[::-1]
 
 
-def _expand(source: QuantumCircuit) -> QuantumCircuit:
-    """Replace unknown gates by their definitions until there are none.
+def _expand(
+    source: QuantumCircuit, qubits: list[Any], clbits: list[Any], target: QuantumCircuit, depth: int = 0
+) -> None:
+    """Append `source` to `target`, with unknown gates replaced by their definitions.
+
+    By hand, since Qiskit's `decompose` puts gates of different wires in another order and goes by their names only.
 
     Raises:
-        ValueError: Naming the gates that have no definition in known ones.
+        ValueError: Naming the gate that has no definition in known ones.
     """
-    for _ in range(_MAX_EXPANSIONS):
-        unknown = {item.operation.name for item in source.data} - GATE_TYPES.keys()
-        if not unknown:
-            return source
-        opaque = {
-            item.operation.name
-            for item in source.data
-            if item.operation.name in unknown - _UNITARIES and item.operation.definition is None
-        }
-        if opaque:
-            break
-        source = _expand_unitaries(source)
-        source = source.decompose(gates_to_decompose=sorted(unknown - _UNITARIES))
-    raise ValueError(
-        f"Argument `source` must be made of the gates {', '.join(GATE_TYPES)}, or of gates defined by them, but has "
-        f"{', '.join(sorted(opaque or unknown))}."
+    qubit_of = dict(zip(source.qubits, qubits, strict=True))
+    clbit_of = dict(zip(source.clbits, clbits, strict=True))
+    for item in source.data:
+        operation = item.operation
+        is_standard = _is_standard(operation)
+        if getattr(operation, "_directive", False) or (is_standard and operation.name in _IDLE):  # such as a barrier
+            continue
+        inner = [qubit_of[bit] for bit in item.qubits], [clbit_of[bit] for bit in item.clbits]
+        if is_standard and (operation.name == "measure" or operation.name in GATE_TYPES):
+            target.append(operation, *inner)
+        elif is_standard and operation.name in _UNITARIES:
+            _append_unitary(target, operation, inner[0][0])
+        else:
+            definition = getattr(operation, "definition", None)
+            if definition is None or depth == _MAX_DEPTH:
+                raise _unreadable(operation.name)
+            _expand(definition, *inner, target, depth + 1)
+
+
+def _is_standard(operation: Any) -> bool:
+    """Whether an operation is the gate of Qiskit's library that its name says, and not one that a user named so."""
+    known = _standard_gates().get(operation.name.lower())
+    return known is not None and isinstance(operation, known)
+
+
+@cache
+def _standard_gates() -> dict[str, type]:
+    from qiskit.circuit.library import get_standard_gate_name_mapping
+
+    return {name: gate.base_class for name, gate in get_standard_gate_name_mapping().items()}
+
+
+def _unreadable(name: str) -> ValueError:
+    return ValueError(
+        f"Argument `source` must be made of the gates {', '.join(GATE_TYPES)}, or of gates defined by them, with "
+        f"measurements at the end only, but has {name}."
     )
 
 
-def _expand_unitaries(source: QuantumCircuit) -> QuantumCircuit:
+def _append_unitary(target: QuantumCircuit, operation: Any, wire: Any) -> None:
     """Write U(a, b, c) = RZ(b) RY(a) RZ(c), P(a) = RZ(a) and SX = RX(pi/2), up to a global phase."""
-    target = source.copy_empty_like()
-    for item in source.data:
-        name, angles, wire = item.operation.name, item.operation.params, item.qubits[0]
-        if name in ("sx", "sxdg"):
-            target.rx(math.pi / 2 if name == "sx" else -math.pi / 2, wire)
-        elif name == "u2":
-            target.rz(angles[1], wire)
-            target.ry(math.pi / 2, wire)
-            target.rz(angles[0], wire)
-        elif name in ("u", "u3", "U"):
-            target.rz(angles[2], wire)
-            target.ry(angles[0], wire)
-            target.rz(angles[1], wire)
-        elif name in ("p", "u1"):
-            target.rz(angles[0], wire)
-        else:
-            target.append(item)
-    return target
+    name, angles = operation.name, operation.params
+    if name in ("sx", "sxdg"):
+        target.rx(math.pi / 2 if name == "sx" else -math.pi / 2, wire)
+    elif name == "u2":
+        target.rz(angles[1], wire)
+        target.ry(math.pi / 2, wire)
+        target.rz(angles[0], wire)
+    elif name in ("u", "u3", "U"):
+        target.rz(angles[2], wire)
+        target.ry(angles[0], wire)
+        target.rz(angles[1], wire)
+    else:
+        target.rz(angles[0], wire)
 
 
 def _number_parameters(source: QuantumCircuit) -> dict[Any, tuple[str, int]]:
@@ -168,7 +190,8 @@ def _angle_source(operation: Any, numbers: dict[Any, tuple[str, int]]) -> dict[s
     if others or str(angle) != parameter.name:
         raise ValueError(
             f"Argument `source` must have numbers or single parameters as angles, but gate {operation.name!r} has "
-            f"the expression {angle}."
+            f"the expression {angle}. A trained angle needs no factor and no offset: give the gate a parameter of its "
+            "own."
         )
     kind, number = numbers[parameter]
     return {kind: number}

@@ -66,13 +66,13 @@ def _read(place: int, part: Circuit | str, n_qubits: int) -> Circuit:
     if part.n_features:
         raise ValueError(
             f"Argument `{name}` must have no features, since the head encodes the latent before each repetition, but "
-            f"got {sum(gate.feature is not None for gate in part.gates)} gates with features."
+            f"got {sum(gate.feature is not None for gate in part.gates)} gates with features (parameters `x_i`)."
         )
     numbers = {gate.weight for gate in part.gates if gate.weight is not None}
     if len(numbers) != part.num_parameters:
         raise ValueError(
             f"Argument `{name}` must have weights numbered from 0 without gaps, but got {len(numbers)} weights up to "
-            f"number {part.num_parameters - 1}."
+            f"number {part.num_parameters - 1} (parameters `theta_i`)."
         )
     return part
 
