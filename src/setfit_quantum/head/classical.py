@@ -15,12 +15,13 @@ from setfit_quantum.config import PARTS
 from setfit_quantum.head.encoders import component_generator, initialize_linear
 from setfit_quantum.head.loss import CheckedLoss
 from setfit_quantum.head.transfer import TransferKind
+from setfit_quantum.head.untrained import TrainingMark
 
 if TYPE_CHECKING:
     from typing import Self
 
 
-class ClassicalHead(nn.Module):
+class ClassicalHead(TrainingMark):
     """A classical head that is trained and called exactly as a quantum head is.
 
     Without a hidden layer it is the linear softmax head (the paper's "MLP head, 0 hidden"); with one, ReLU stands
@@ -258,6 +259,7 @@ class ClassicalHead(nn.Module):
         self.frozen = tuple(part for part in self.frozen if part != "classifier")
         if self.is_built:
             self.layers = nn.Sequential(*encoder, *self._classifier_layers()).to(self.device)
+        self.mark_untrained()
         return self._apply_frozen()
 
     # ---- the interface of SetFit's heads ----------------------------------------------------------------------
@@ -282,8 +284,12 @@ class ClassicalHead(nn.Module):
         if x.ndim != 2:
             raise ValueError(f"Argument `x` must have shape (batch, in_features), but got {tuple(x.shape)}.")
         self.build(int(x.shape[1]))
+        self.note_forward()
         assert self.layers is not None
-        logits = self.layers(x) / (temperature or self.temperature)
+        temperature = self.temperature if temperature is None else temperature
+        if temperature <= 0:
+            raise ValueError(f"Argument `temperature` must be greater than 0, but got {temperature!r}.")
+        logits = self.layers(x) / temperature
         probs = torch.sigmoid(logits) if self.multitarget else torch.softmax(logits, dim=-1)
         if isinstance(features, dict):
             features.update({"logits": logits, "probs": probs})
@@ -293,6 +299,7 @@ class ClassicalHead(nn.Module):
     def predict_proba(self, x_test: Tensor | np.ndarray) -> Tensor:
         """Probabilities in evaluation mode and without gradients, shape (batch, out_features)."""
         self.eval()
+        self.warn_if_untrained()
         with torch.no_grad():
             probs: Tensor = self(torch.as_tensor(x_test, device=self.device).float())[1]
             return probs

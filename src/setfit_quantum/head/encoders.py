@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from setfit_quantum.backends import Backend
     from setfit_quantum.config import QuantumHeadConfig
 
+_SMALL_NORM = 1e-12
+"""Below this, the squares of some numbers that matter may be too small for float32."""
+
 SMALL_ANGLE = 0.1
 """Standard deviation in radians of `initialization="small"`."""
 
@@ -35,22 +38,28 @@ def prepare_amplitudes(embeddings: Tensor, amplitude_bias: float) -> Tensor:
     """
     norms = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
     least, greatest = (float(bound) for bound in torch.aminmax(norms.detach()))
-    if not math.isfinite(greatest):  # the squares overflow: scale first
-        return prepare_amplitudes(
-            embeddings / embeddings.detach().abs().amax(dim=1, keepdim=True).clamp_min(1), amplitude_bias
-        )
-    is_zero = least <= torch.finfo(embeddings.dtype).tiny
-    if amplitude_bias == 0:
-        if is_zero:
+    zero: Tensor | None = None
+    if not (_SMALL_NORM < least and math.isfinite(greatest)):  # the squares may under- or overflow: scale first
+        embeddings = embeddings * _powers_near_one_over(embeddings.detach().abs().amax(dim=1, keepdim=True))
+        norms = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
+        zero = norms == 0
+        if amplitude_bias == 0 and bool(zero.any()):
             row = int(norms.argmin())
             raise ValueError(f"Argument `embeddings` must have no zero rows with amplitude_bias=0, but row {row} is 0.")
+        norms = torch.where(zero, 1.0, norms)
+    if amplitude_bias == 0:
         return embeddings.div(norms)
-    if is_zero:
-        scales = torch.where(norms > 0, norms, 1.0)
-        extended = torch.cat([embeddings / scales, torch.full_like(norms, amplitude_bias)], dim=1)
-        return extended.div(torch.linalg.vector_norm(extended, dim=1, keepdim=True))
     length = math.hypot(1.0, amplitude_bias)
-    return torch.cat([embeddings / (norms * length), torch.full_like(norms, amplitude_bias / length)], dim=1)
+    constant = torch.full_like(norms, amplitude_bias / length)
+    if zero is not None:
+        constant = torch.where(zero, 1.0, constant)
+    return torch.cat([embeddings / (norms * length), constant], dim=1)
+
+
+def _powers_near_one_over(values: Tensor) -> Tensor:
+    """Powers of two that bring `values` near 1; multiplying by them rounds nothing, so other rows stay as they were."""
+    limit = int(math.log2(torch.finfo(values.dtype).max)) - 2
+    return torch.exp2(-torch.frexp(values).exponent.clamp(-limit, limit).to(values.dtype))
 
 
 def initialize_angles(angles: Tensor, initialization: str, generator: torch.Generator) -> None:

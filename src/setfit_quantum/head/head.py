@@ -219,6 +219,7 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
             ValueError: Embeddings of the wrong width, NaN or infinite.
         """
         embeddings = features["sentence_embedding"] if isinstance(features, dict) else features
+        self.note_forward()
         measures = self.config.classifier == "quantum"
         logits = self.to_logits(self.expectations(embeddings) if measures else self._latents_in_chunks(embeddings))
         temperature = self.config.temperature if temperature is None else temperature
@@ -235,6 +236,7 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
     def predict_proba(self, x_test: Tensor | np.ndarray) -> Tensor:
         """Class probabilities, shape (batch, out_features), in evaluation mode and without gradients."""
         self.eval()
+        self.warn_if_untrained()
         with torch.no_grad():
             embeddings = torch.as_tensor(x_test, device=self.device)
             probs: Tensor = self(embeddings.to(self.circuit_weights.dtype))[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,27 @@ from setfit_quantum.circuit import Circuit
 from setfit_quantum.config import BACKENDS, CUSTOM_BACKEND, QuantumHeadConfig
 from setfit_quantum.measurement import check_noise
 from setfit_quantum.noise import NoiseModel
+
+
+SETTABLE = (
+    "noise", "shots", "sampler", "n_trajectories", "shared_trajectories", "share_trajectories_among_shots",
+    "renormalise", "backend", "temperature",
+)  # fmt: skip
+"""Settings that may be assigned after training."""
+
+_OTHER_NAMES = {
+    "num_shots": "shots",
+    "n_samples": "shots",
+    "noise_model": "noise",
+    "noise_level": "noise",
+    "trajectories": "n_trajectories",
+    "num_trajectories": "n_trajectories",
+    "num_qubits": "n_qubits",
+    "num_layers": "n_layers",
+    "num_classes": "out_features",
+    "simulator": "backend",
+}
+"""What the settings are called elsewhere, where that is not spelled alike."""
 
 
 class HeadSettings(nn.Module):
@@ -103,9 +125,10 @@ class HeadSettings(nn.Module):
         settable = isinstance(getattr(type(self), name, None), property)
         if not settable and name in QuantumHeadConfig.__dataclass_fields__ and name not in ("encoder", "ansatz"):
             raise AttributeError(
-                f"The head's `{name}` cannot be changed; those that can are noise, shots, sampler, n_trajectories, "
-                "shared_trajectories, share_trajectories_among_shots, renormalise, backend and temperature."
+                f"The head's `{name}` cannot be changed; those that can are {', '.join(SETTABLE[:-1])} and {SETTABLE[-1]}."
             )
+        if not settable and not hasattr(self, name) and not isinstance(value, nn.Module | nn.Parameter):
+            _refuse_near_miss(name)
         super().__setattr__(name, value)
 
     @property
@@ -188,6 +211,18 @@ class HeadSettings(nn.Module):
     def set_rng_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `rng_state` returned, so that an interrupted training goes on exactly."""
         self._rng.bit_generator.state = dict(state)
+
+
+def _refuse_near_miss(name: str) -> None:
+    """Refuse a new attribute that looks like a setting: assigned, it would change nothing, and nobody would know."""
+    if name.startswith("_"):
+        return
+    known = [*SETTABLE, *QuantumHeadConfig.__dataclass_fields__]
+    meant = _OTHER_NAMES.get(name) or next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.8)), None)
+    if meant is None:
+        return
+    hint = "" if meant in SETTABLE else ", which cannot be changed afterwards"
+    raise AttributeError(f"The head has no setting `{name}`; did you mean `{meant}`{hint}?")
 
 
 def as_noise_model(noise: NoiseModel | str | Mapping[str, Any] | None) -> NoiseModel | None:

@@ -14,6 +14,7 @@ from setfit_quantum.config import CLASSIFIERS, PARTS, SECOND_MODULE, QuantumHead
 from setfit_quantum.head.ansatz import build_second_module, read_ansatz, write_ansatz
 from setfit_quantum.head.encoders import component_generator, initialize_angles, initialize_linear
 from setfit_quantum.head.settings import as_noise_model
+from setfit_quantum.head.untrained import TrainingMark
 from setfit_quantum.noise import NoiseModel
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class TransferKind(Enum):
 _NAMES = {"C": "classical", "Q": "quantum"}
 
 
-class HeadTransfer(nn.Module):
+class HeadTransfer(TrainingMark):
     """Freezing parts of a head, and replacing its classifier for another task."""
 
     config: QuantumHeadConfig
@@ -185,6 +186,7 @@ class HeadTransfer(nn.Module):
         self.config, self.circuit, self._noise, self._ansatz = config, circuit, noise, ansatz
         self._out_features_fixed = out_features is not None
         self._build_classifier()
+        self.mark_untrained()
         return self._apply_frozen()
 
     # ---- the classifier's parameters ------------------------------------------------------------------------

@@ -78,6 +78,7 @@ def read_classical_head(folder: Path) -> ClassicalHead:
         except (TypeError, ValueError) as error:
             raise ModelFileError(path, f"is not valid: {error}", "head") from error
     load_tensors(folder / CLASSICAL_HEAD_WEIGHTS, head)
+    head.mark_trained()
     return head.eval()
 
 

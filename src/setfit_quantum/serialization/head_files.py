@@ -113,6 +113,7 @@ def read_head_files(folder: Path, *, device: torch.device | str | None = None) -
     head = _build_head(path, values["head"])
     head.to(_DTYPES[dtype])
     load_tensors(folder / HEAD_WEIGHTS, head)
+    head.mark_trained()
     if device is not None:
         head.to(device)
     return head.eval()
