@@ -20,7 +20,8 @@ Y = [0, 1] * 3
 
 
 def make_head(**settings: Any) -> QuantumHead:
-    return QuantumHead(4, **({"n_qubits": 2, "encoder_layers": 1, "seed": 1, "backend": "torch"} | settings))
+    small: dict[str, Any] = {"n_qubits": 2, "encoder_layers": 1, "seed": 1, "backend": "torch"}
+    return QuantumHead(4, **(small | settings))
 
 
 # ---- settings that do not exist -------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def prepare_amplitudes(embeddings: Tensor, amplitude_bias: float) -> Tensor:
     norms = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
     least, greatest = (float(bound) for bound in torch.aminmax(norms.detach()))
     zero: Tensor | None = None
-    if not (_SMALL_NORM < least and math.isfinite(greatest)):  # the squares may under- or overflow: scale first
+    if not (least > _SMALL_NORM and math.isfinite(greatest)):  # the squares may under- or overflow: scale first
         embeddings = embeddings * _powers_near_one_over(embeddings.detach().abs().amax(dim=1, keepdim=True))
         norms = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
         zero = norms == 0

@@ -16,7 +16,6 @@ from setfit_quantum.config import BACKENDS, CUSTOM_BACKEND, QuantumHeadConfig
 from setfit_quantum.measurement import check_noise
 from setfit_quantum.noise import NoiseModel
 
-
 SETTABLE = (
     "noise", "shots", "sampler", "n_trajectories", "shared_trajectories", "share_trajectories_among_shots",
     "renormalise", "backend", "temperature",
@@ -125,7 +124,8 @@ class HeadSettings(nn.Module):
         settable = isinstance(getattr(type(self), name, None), property)
         if not settable and name in QuantumHeadConfig.__dataclass_fields__ and name not in ("encoder", "ansatz"):
             raise AttributeError(
-                f"The head's `{name}` cannot be changed; those that can are {', '.join(SETTABLE[:-1])} and {SETTABLE[-1]}."
+                f"The head's `{name}` cannot be changed; those that can are {', '.join(SETTABLE[:-1])} and "
+                f"{SETTABLE[-1]}."
             )
         if not settable and not hasattr(self, name) and not isinstance(value, nn.Module | nn.Parameter):
             _refuse_near_miss(name)
