@@ -46,6 +46,16 @@ def test_given_names_fix_the_order_and_may_be_more_than_those_seen():
     assert encode_labels([0, 2], label_names=["pos", "neutral", "neg"]).n_classes == 3
 
 
+@pytest.mark.parametrize("row", [list, tuple, set, frozenset])
+def test_rows_of_names(row):
+    encoded = encode_labels([row(["b", "a"]), row([]), row(["c"])], multitarget=True)
+    assert encoded.names == ["a", "b", "c"]
+    assert encoded.targets.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert encoded.targets.dtype == torch.float32
+    given = encode_labels([row(["b"]), row([])], multitarget=True, label_names=["b", "x"], n_classes=2)
+    assert (given.names, given.targets.tolist()) == (["b", "x"], [[1, 0], [0, 0]])
+
+
 @pytest.mark.parametrize(
     "labels", [[True, False, True], np.array([True, False, True]), torch.tensor([True, False, True])]
 )
@@ -85,10 +95,22 @@ def test_rows_for_several_labels(rows):
         (["a"], {"label_names": ["a", "a"]}, ValueError, "distinct names"),
         (["a"], {"label_names": "ab"}, TypeError, "sequence of names"),
         ([[1, 0], [0, 1]], {}, ValueError, "multitarget=True"),
-        ([0, 1], {"multitarget": True}, ValueError, "one row of 0/1 per sample"),
+        ([0, 1], {"multitarget": True}, ValueError, "one row of 0/1, or of names, per sample"),
         ([[1, 0], [1]], {"multitarget": True}, ValueError, "lengths \\[1, 2\\]"),
         ([[1, 0], [2, 0]], {"multitarget": True}, ValueError, "row 1 is \\[2.0, 0.0\\]"),
-        ([["a"], ["b"]], {"multitarget": True}, TypeError, "row 0 holds 'a'"),
+        ([["a"], [1]], {"multitarget": True}, TypeError, "row 1 holds 1 though other rows hold names"),
+        ([["a"], "b"], {"multitarget": True}, TypeError, "list of names per sample, but row 1 is 'b'"),
+        ([["a"], None], {"multitarget": True}, TypeError, "list of names per sample, but row 1 is None"),
+        ([[1, 0], 3], {"multitarget": True}, TypeError, "rows of 0/1, but row 1 is 3"),
+        (
+            [["a"]],
+            {"multitarget": True, "label_names": ["b", "c"]},
+            ValueError,
+            "'b', 'c'\\), but row 0",
+        ),
+        ([["a"], ["b"]], {"multitarget": True, "n_classes": 3}, ValueError, "must hold 3 labels, but got 2"),
+        ([["a"], ["b"]], {}, ValueError, "multitarget=True"),
+        ([[], []], {"multitarget": True}, ValueError, "must have shape"),
         ([[1, 0]], {"multitarget": True, "label_names": ["a"]}, ValueError, "one name per label \\(2\\), but got 1"),
     ],
 )

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_ROWS = list | tuple | set | frozenset
+
 
 @dataclass(frozen=True)
 class EncodedLabels:
@@ -40,9 +42,10 @@ def encode_labels(
     """Turn labels into targets.
 
     Args:
-        labels: Integers, strings, bools, or 0/1 rows (multi-label); a list, array, tensor, series or column.
+        labels: Integers, strings, bools, or (multi-label) 0/1 rows or rows of names; a list, array, tensor, series or
+            column.
         label_names: Names of the classes by number. None: the sorted distinct strings, where labels are strings.
-        multitarget: Whether each sample has any number of labels (0/1 rows).
+        multitarget: Whether each sample has any number of labels.
         n_classes: How many outputs the head has, where that is known: integers below it may leave some out, and
             0/1 rows must be as long.
         allow_gaps: Whether any integers may leave some classes out.
@@ -60,9 +63,11 @@ def encode_labels(
     if multitarget:
         if not nested:
             raise ValueError(
-                f"Argument `{argument}` must hold one row of 0/1 per sample, since the head was made with "
-                f"multitarget=True, but got single labels such as {values[0]!r}."
+                f"Argument `{argument}` must hold one row of 0/1, or of names, per sample, since the head was made "
+                f"with multitarget=True, but got single labels such as {values[0]!r}."
             )
+        if _hold_names(values):
+            return _encode_name_rows(values, names, n_classes, argument)
         return _encode_rows(values, names, n_classes, argument)
     if nested:
         raise ValueError(
@@ -103,7 +108,13 @@ def _to_sequence(labels: Any, argument: str) -> Any:
 def _is_nested(values: Any) -> bool:
     if isinstance(values, np.ndarray):
         return values.ndim > 1
-    return isinstance(values[0], list | tuple) or getattr(values[0], "ndim", 0) > 0
+    return isinstance(values[0], _ROWS) or getattr(values[0], "ndim", 0) > 0
+
+
+def _hold_names(rows: Any) -> bool:
+    if isinstance(rows, np.ndarray):
+        return False
+    return any(isinstance(item, str) for row in rows if isinstance(row, _ROWS) for item in row)
 
 
 def _encode_strings(values: Sequence[Any], names: list[str] | None, argument: str) -> EncodedLabels:
@@ -148,13 +159,46 @@ def _encode_integers(values: Any, names: list[str] | None, n_known: float, argum
             shown = ", ".join(map(str, present[:8])) + (", .." if len(present) > 8 else "")
             raise ValueError(
                 f"Argument `{argument}` must hold the class numbers 0, 1, .. without gaps, but got {shown}; "
-                "use strings, or give `label_names` or the head's out_features."
+                "use strings, or give `label_names`, or the head's out_features."
             )
     return EncodedLabels(torch.from_numpy(numbers), max(largest + 1, 2 if boolean else 1), None)
 
 
+def _encode_name_rows(
+    values: Sequence[Any], names: list[str] | None, n_classes: int | None, argument: str
+) -> EncodedLabels:
+    """Rows that list the names of a sample's labels, none to all."""
+    for index, row in enumerate(values):
+        if isinstance(row, str) or not isinstance(row, _ROWS | np.ndarray):
+            raise TypeError(f"Argument `{argument}` must hold a list of names per sample, but row {index} is {row!r}.")
+        for item in row:
+            if not isinstance(item, str):
+                raise TypeError(
+                    f"Argument `{argument}` must hold rows of names, or of 0/1, but row {index} holds {item!r} though "
+                    "other rows hold names."
+                )
+    if names is None:
+        names = sorted({str(item) for row in values for item in row})
+    if n_classes is not None and n_classes != len(names):
+        raise ValueError(f"Argument `{argument}` must hold {n_classes} labels, but got {len(names)}: {names}.")
+    numbers = {name: number for number, name in enumerate(names)}
+    targets = torch.zeros(len(values), len(names))
+    for index, row in enumerate(values):
+        for item in row:
+            if item not in numbers:
+                raise ValueError(
+                    f"Argument `{argument}` must hold only known labels ({', '.join(map(repr, names))}), "
+                    f"but row {index} holds {item!r}."
+                )
+            targets[index, numbers[item]] = 1.0
+    return EncodedLabels(targets, len(names), names)
+
+
 def _encode_rows(values: Any, names: list[str] | None, n_classes: int | None, argument: str) -> EncodedLabels:
     if not isinstance(values, np.ndarray):
+        for index, row in enumerate(values):
+            if not isinstance(row, list | tuple | Tensor | np.ndarray):
+                raise TypeError(f"Argument `{argument}` must hold rows of 0/1, but row {index} is {row!r}.")
         rows = [row.tolist() if isinstance(row, Tensor | np.ndarray) else list(row) for row in values]
         widths = {len(row) for row in rows}
         if len(widths) > 1:
