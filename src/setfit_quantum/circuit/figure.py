@@ -74,9 +74,9 @@ def _draw_mark(axes: Any, mark: Mark) -> None:
 
     x, y = mark.x, mark.y
     if mark.shape == "dot":
-        axes.add_patch(Circle((x, y), DOT, facecolor=LINK, edgecolor="none", zorder=3, gid="dot"))
+        axes.add_artist(Circle((x, y), DOT, facecolor=LINK, edgecolor="none", zorder=3, gid="dot"))
     elif mark.shape == "ring":
-        axes.add_patch(Circle((x, y), RING, facecolor=PAPER, edgecolor=LINK, linewidth=1.3, zorder=3, gid="ring"))
+        axes.add_artist(Circle((x, y), RING, facecolor=PAPER, edgecolor=LINK, linewidth=1.3, zorder=3, gid="ring"))
         _line(axes, (x - RING, x + RING), (y, y), LINK, 1.3, 4, "plus")
         _line(axes, (x, x), (y - RING, y + RING), LINK, 1.3, 4, "plus")
     else:
@@ -100,7 +100,7 @@ def _rectangle(
 
     inside, border, _ = COLORS[kind]
     style = f"round,pad=0,rounding_size={rounding}"
-    axes.add_patch(
+    axes.add_artist(
         FancyBboxPatch(
             (x, y), width, height, boxstyle=style, facecolor=inside, edgecolor=border, linewidth=1.0, zorder=3, gid=gid
         )
