@@ -47,6 +47,7 @@ class Task:
         self.test_y = np.array([names.index(str(label)) for label in test.labels])[:n_test]
 
     def draw(self, per_class: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Embeddings and class numbers of a few examples of each class."""
         rows = draw_few_shot(self.labels, per_class, seed, allow_fewer=True)
         return self.embeddings[rows], self.y[rows]
 

@@ -10,6 +10,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 from hypothesis import HealthCheck, settings
 
 from bodies import tiny_body  # noqa: F401 (a fixture)
+from image_bodies import clip, resnet, vit  # noqa: F401 (fixtures)
 
 # Derandomized: the same examples on every run and machine. No deadline: shared machines stall now and then.
 settings.register_profile(

@@ -40,8 +40,15 @@ def test_hardware_dry_run(capsys):
 
 
 def test_transfer_kinds(capsys):
-    accuracies = load("transfer_kinds").main(num_epochs=15, n_qubits=4)
+    accuracies = load("transfer_kinds").main(num_epochs=8, n_qubits=4)
     assert set(accuracies) == {"CC", "CQ", "QC", "QQ", "linear"}
     assert accuracies["linear"] > 0.6  # five classes: guessing gives 0.2
     assert min(accuracies.values()) > 0.15
     assert "QQ: a quantum network, pre-trained, feeds a quantum one" in capsys.readouterr().out
+
+
+def test_ants_or_bees(resnet, capsys):
+    accuracies = load("ants_or_bees").main(backbone=str(resnet), num_epochs=40)
+    assert set(accuracies) == {"quantum", "linear"}
+    assert min(accuracies.values()) > 0.7  # two balanced classes: guessing gives 0.5
+    assert "of 40 images (95 % interval" in capsys.readouterr().out

@@ -8,33 +8,34 @@ from setfit_quantum.card.facts import CardFacts, CardResult
 
 LIBRARY = "setfit-quantum"
 TAGS = ("setfit", "quantum", "sentence-transformers", "text-classification")
-TASK = "text-classification"
+TASKS = {"text": "text-classification", "image": "image-classification"}
 
 
-def write_front_matter(facts: CardFacts, name: str, *, quantum: bool = True) -> str:
+def write_front_matter(facts: CardFacts, name: str, *, quantum: bool = True, modality: str = "text") -> str:
     """The block between the two lines of dashes, these included.
 
     Only figures with an interval enter the model index: without one nobody can tell what a figure is worth.
     """
     from huggingface_hub import ModelCardData
 
+    task = TASKS[modality]
     results = [result for result in facts.results if result.interval is not None]
     data = ModelCardData(
         library_name=LIBRARY,
-        tags=[tag for tag in TAGS if quantum or tag != "quantum"],
-        pipeline_tag=TASK,
+        tags=[task if tag == TASKS["text"] else tag for tag in TAGS if quantum or tag != "quantum"],
+        pipeline_tag=task,
         language=list(facts.language) or None,
         license=facts.license,
         base_model=facts.base_model,
         datasets=list(facts.datasets) or None,
         metrics=list(dict.fromkeys(result.metric for result in results)) or None,
         model_name=_line(name) if results else None,
-        eval_results=[_to_eval_result(result) for result in results] or None,
+        eval_results=[_to_eval_result(result, task) for result in results] or None,
     )
     return f"---\n{data.to_yaml(line_break=chr(10)).strip()}\n---"
 
 
-def _to_eval_result(result: CardResult) -> Any:
+def _to_eval_result(result: CardResult, task: str) -> Any:
     from huggingface_hub import EvalResult
 
     assert result.interval is not None
@@ -45,8 +46,8 @@ def _to_eval_result(result: CardResult) -> Any:
     if result.n_examples is not None:
         arguments["n_examples"] = result.n_examples
     return EvalResult(
-        task_type=TASK,
-        task_name="Text classification",
+        task_type=task,
+        task_name=task.replace("-", " ").capitalize(),
         dataset_type=_line(result.dataset),
         dataset_name=_line(result.dataset_name or result.dataset),
         dataset_split=_line(result.split),

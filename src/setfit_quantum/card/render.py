@@ -28,6 +28,7 @@ def render_card(
     labels: Sequence[Any] | None = None,
     max_length: int | None = None,
     picture: str | None = None,
+    modality: str = "text",
 ) -> str:
     """Text of README.md for a model.
 
@@ -37,24 +38,25 @@ def render_card(
         labels: Names of the classes by number.
         max_length: Tokens after which the body cuts texts.
         picture: File name of a picture of the circuit beside the card, or None.
+        modality: What the model classifies: `"text"` or `"image"`.
     """
     quantum = bool(getattr(head, "is_quantum", False))
     kind = "a quantum head" if quantum else f"a {type(head).__name__} head"
     name = facts.model_name or f"SetFit with {kind}"
     several = bool(getattr(head, "multitarget", False))
     parts = [
-        write_front_matter(facts, name, quantum=quantum),
+        write_front_matter(facts, name, quantum=quantum, modality=modality),
         f"# {cell(name)}",
-        _introduction(facts, head, labels, kind, quantum),
+        _introduction(facts, head, labels, kind, quantum, modality),
         "## How to use it",
-        usage(facts.model_id or CARD_PLACEHOLDER, several=several, quantum=quantum),
+        usage(facts.model_id or CARD_PLACEHOLDER, several=several, quantum=quantum, modality=modality),
         "## Labels",
         labels_section(labels, getattr(head, "out_features", None)),
         "## Results",
         results_section(facts, "quantum head" if quantum else type(head).__name__, count_parameters(head)),
         "## Limits",
-        limits_section(facts, quantum=quantum, max_length=max_length),
-        *(circuit_sections(head, picture) if quantum else ["## Head", code(repr(head))]),
+        limits_section(facts, quantum=quantum, max_length=max_length, modality=modality),
+        *_head_sections(head, picture, quantum, modality),
         "## Training",
         training_section(facts),
         *_citation(),
@@ -100,20 +102,39 @@ def count_parameters(head: Any) -> int | None:
     return None
 
 
-def _introduction(facts: CardFacts, head: Any, labels: Sequence[Any] | None, kind: str, quantum: bool) -> str:
-    classes = "texts" if not labels or len(labels) > 6 else f"texts as {join_and([code(label) for label in labels])}"
+def _head_sections(head: Any, picture: str | None, quantum: bool, modality: str) -> list[str]:
+    if not quantum:
+        return ["## Head", code(repr(head))]
+    sections = circuit_sections(head, picture)
+    if modality == "text":
+        return sections
+    for text, other in (
+        ("a text", f"an {modality}"),
+        ("the text)", f"the {modality})"),
+        ("per text", f"per {modality}"),
+    ):
+        sections = [section.replace(text, other) for section in sections]
+    return sections
+
+
+def _introduction(
+    facts: CardFacts, head: Any, labels: Sequence[Any] | None, kind: str, quantum: bool, modality: str
+) -> str:
+    things = f"{modality}s"
+    classes = things if not labels or len(labels) > 6 else f"{things} as {join_and([code(label) for label in labels])}"
     if labels and len(labels) > 6:
-        classes = f"texts into {len(labels)} classes"
-    body = base_model_line(facts, getattr(head, "in_features", None))
+        classes = f"{things} into {len(labels)} classes"
+    body = base_model_line(facts, getattr(head, "in_features", None), modality)
     decides = (
         "and a small simulated quantum circuit, trained on them, decides. Neither quantum hardware nor knowledge of it "
         "is needed."
         if quantum
         else "and the head decides."
     )
+    article = "an" if modality == "image" else "a"
     return (
         f"This model classifies {classes}. It is a [SetFit](https://github.com/huggingface/setfit) model with {kind}, "
-        f"made with {LIBRARY} {cell(facts.library_version)}: {body} turns a text into "
+        f"made with {LIBRARY} {cell(facts.library_version)}: {body} turns {article} {modality} into "
         f"numbers, {decides}"
     )
 

@@ -30,19 +30,21 @@ CITATION = """\
 }"""
 
 
-def usage(place: str, *, several: bool, quantum: bool) -> str:
+def usage(place: str, *, several: bool, quantum: bool, modality: str = "text") -> str:
     """How to load and call the model."""
-    answer = "a list of 0 and 1 per label" if several else "one label per text"
+    answer = "a list of 0 and 1 per label" if several else f"one label per {modality}"
+    first, second = ("A text to classify.", "And another.") if modality == "text" else ("one.jpg", "another.png")
     lines = [
         "from setfit_quantum import SetFitModel",
         "",
         f'model = SetFitModel.from_pretrained("{place}")',
-        f'model.predict(["A text to classify.", "And another."])  # {answer}',
-        'model.predict_proba(["A text to classify."])  # probabilities, in the order of the labels',
+        f'model.predict(["{first}", "{second}"])  # {answer}',
+        f'model.predict_proba(["{first}"])  # probabilities, in the order of the labels',
     ]
-    command = block(f'setfit-quantum predict {place} "A text to classify."', "bash")
+    command = block(f'setfit-quantum predict {place} "{first}"', "bash")
+    package = f"`{LIBRARY}`" if modality == "text" else f"`{LIBRARY}` with its extra `vision`"
     return (
-        f"Install the Python package `{LIBRARY}`, then:\n\n"
+        f"Install the Python package {package}, then:\n\n"
         + block("\n".join(lines), "python")
         + f"\n\nor on the command line:\n\n{command}\n\n"
         + _plain_setfit(quantum)
@@ -138,7 +140,7 @@ def training_section(facts: CardFacts) -> str:
     return table(("setting", "value"), rows)
 
 
-def limits_section(facts: CardFacts, *, quantum: bool, max_length: int | None) -> str:
+def limits_section(facts: CardFacts, *, quantum: bool, max_length: int | None, modality: str = "text") -> str:
     """What the model cannot do, without embellishment."""
     points = []
     if quantum:
@@ -150,26 +152,25 @@ def limits_section(facts: CardFacts, *, quantum: bool, max_length: int | None) -
             "compare before you choose this head.",
         ]
     body = "the body" if facts.base_model is None else code(facts.base_model)
+    unknown = "other languages, other kinds of text, irony" if modality == "text" else "other kinds of picture"
     points.append(
-        f"It knows only the classes it was trained on, and gives one of them to any text. What {body} does not "
-        "understand (other languages, other kinds of text, irony), this model does not understand either; its "
-        "biases are inherited."
+        f"It knows only the classes it was trained on, and gives one of them to any {modality}. What {body} does not "
+        f"understand ({unknown}), this model does not understand either; its biases are inherited."
     )
     if max_length is not None:
         points.append(f"Texts are cut after {max_length} tokens.")
     points.append("Probabilities are not calibrated: 0.9 does not mean right in nine of ten cases.")
-    if not facts.language:
+    if not facts.language and modality == "text":
         points.append("The language of the training texts was not recorded.")
     if facts.license is None:
         points.append("No licence was recorded: ask its author before you use it.")
     return "\n".join(f"- {point}" for point in points)
 
 
-def base_model_line(facts: CardFacts, width: int | None) -> str:
+def base_model_line(facts: CardFacts, width: int | None, modality: str = "text") -> str:
     """What the body is."""
+    kind = "sentence transformer" if modality == "text" else "vision model"
     if facts.base_model is None:
-        return "a sentence transformer whose id was not recorded"
-    known = "" if width is None else f" ({width:,} numbers per text)"
-    return (
-        f"the sentence transformer [{cell(facts.base_model)}](https://huggingface.co/{cell(facts.base_model)}){known}"
-    )
+        return f"a {kind} whose id was not recorded"
+    known = "" if width is None else f" ({width:,} numbers per {modality})"
+    return f"the {kind} [{cell(facts.base_model)}](https://huggingface.co/{cell(facts.base_model)}){known}"

@@ -50,11 +50,9 @@ def evaluate(
 
     Shots, noise and backend are those the model was saved with, unless given here.
     """
-    from setfit_quantum.data import has_splits, load_examples
+    from setfit_quantum.data import has_splits, image_splits, load_examples, load_images
 
     with checking_input():
-        if split is None and has_splits(data):
-            split = "test"
         note("Loading ...")
     with working():
         from setfit_quantum.cli.models import (
@@ -69,23 +67,30 @@ def evaluate(
 
         loaded = load_model(model)
         multilabel = is_multilabel(loaded)
+        images = loaded.modality == "image"
+        if split is None and (bool(image_splits(data)) if images else has_splits(data)):
+            split = "test"
         with checking_input():
-            examples = load_examples(
-                data,
-                split,
-                text_column,
-                label_column,
-                limit,
-                config=config,
-                multilabel=multilabel or None,
-                encoding=encoding,
-                delimiter=delimiter,
-                label_separator=label_separator,
+            examples = (
+                load_images(data, split, limit=limit)
+                if images
+                else load_examples(
+                    data,
+                    split,
+                    text_column,
+                    label_column,
+                    limit,
+                    config=config,
+                    multilabel=multilabel or None,
+                    encoding=encoding,
+                    delimiter=delimiter,
+                    label_separator=label_separator,
+                )
             )
         classes = class_names(loaded)
         targets = encode_targets(examples, classes, multilabel)
         change_device(loaded, shots=shots, noise=noise, sampler=sampler, backend=backend, exact=exact)
-        note(f"Classifying {len(examples)} texts ...")
+        note(f"Classifying {len(examples)} {loaded.modality}s ...")
         started = time.perf_counter()
         predictions, _ = classify(loaded, examples.texts)
         seconds = time.perf_counter() - started

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from setfit_quantum.cli.console import note
-from setfit_quantum.cli.errors import BadInput, checking_input
+from setfit_quantum.cli.errors import BadInput, Failure, checking_input
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,8 +56,18 @@ def check_body(body: str | None) -> None:
         raise BadInput(f"Argument `--body` must be a folder or a Hub id, but {body!r} is no existing folder.")
 
 
-def build_model(body: str | None, head: Any, labels: Sequence[str]) -> SetFitModel:
+DEFAULT_IMAGE_BODY = "microsoft/resnet-18"
+"""The vision model used when none is named."""
+
+
+def build_model(body: str | None, head: Any, labels: Sequence[str], *, modality: str = "text") -> SetFitModel:
     """A model with a pre-trained body and a new head.
+
+    Args:
+        body: Folder or Hub id; None: the default of the modality.
+        head: The head.
+        labels: Names of the classes by number.
+        modality: What is classified: `"text"` or `"image"`.
 
     Raises:
         BadInput: The body cannot be loaded.
@@ -65,13 +75,18 @@ def build_model(body: str | None, head: Any, labels: Sequence[str]) -> SetFitMod
     from setfit_quantum.default_body import DEFAULT_BODY, resolve_body
     from setfit_quantum.model import SetFitModel
 
-    name = resolve_body(body)
+    name = resolve_body(body) if modality == "text" else body or DEFAULT_IMAGE_BODY
     try:
         with checking_input():
-            model: SetFitModel = SetFitModel.from_pretrained(name, head=head, labels=list(labels))
+            if modality == "image":
+                model: SetFitModel = SetFitModel.from_image_backbone(name, head=head, labels=list(labels))
+            else:
+                model = SetFitModel.from_pretrained(name, head=head, labels=list(labels))
     except OSError as error:
         raise _unreachable("body", name, error) from error
-    if name != (body or DEFAULT_BODY):
+    except ImportError as error:
+        raise Failure(str(error)) from error
+    if modality == "text" and name != (body or DEFAULT_BODY):
         # The card names the body by its id, not by the folder of its offline copy.
         model.model_card_data.st_id = body or DEFAULT_BODY
     return model

@@ -52,7 +52,8 @@ def predict(
 ) -> None:
     """Classify texts with MODEL: TEXT arguments, --file, or else standard input with one text per line.
 
-    Each result is one line of JSON with "text", "label" (a list for multi-label models) and "probabilities".
+    Each result is one line of JSON with "text", "label" (a list for multi-label models) and "probabilities". Models of
+    images take paths in place of texts, and answer with "image".
     """
     source = _read_texts(texts, file, text_column, encoding)
     with working():
@@ -86,7 +87,7 @@ def classify_records(model: SetFitModel, texts: Sequence[str]) -> list[dict[str,
         else:
             label = names[int(prediction)]
         rounded = {name: round(float(share), 6) for name, share in zip(names, shares, strict=True)}
-        records.append({"text": text, "label": label, "probabilities": rounded})
+        records.append({model.modality: text, "label": label, "probabilities": rounded})
     return records
 
 

@@ -21,8 +21,10 @@ def register(app: typer.Typer) -> None:
 
 def train(
     ctx: typer.Context,
-    data: options.DataSource,
+    data: training.OptionalData = None,
+    *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to save the model in.", show_default=False)],
+    images: training.Images = None,
     split: options.Split = None,
     text_column: options.TextColumn = "text",
     label_column: options.LabelColumn = "label",
@@ -66,7 +68,7 @@ def train(
     """Train a quantum head on DATA over a frozen sentence transformer, and save the model.
 
     The body encodes every text once; the head trains on the embeddings. Ctrl-C saves a checkpoint and prints the
-    command that goes on from it.
+    command that goes on from it. With --images the body is a vision model, and a folder's name the label of its images.
     """
     note("Loading ...")
     with working():
@@ -86,7 +88,7 @@ def train(
         }
         with checking_input():
             parts = work.load_parts(
-                data,
+                work.choose_source(data, images, multilabel=multilabel),
                 split,
                 eval_data,
                 eval_split,
@@ -96,6 +98,7 @@ def train(
                 per_class=per_class,
                 seed=seed,
                 source=source,
+                images=images is not None,
             )
             head = work.build_head(
                 preset,
@@ -162,4 +165,5 @@ def _show(outcome: dict[str, Any], output: Path) -> None:
         table.add_row(f"test accuracy, % ({outcome['test']['n_examples']} examples)", interval)
     results.print(table)
     results.print(f"Saved to {output}. Classify with:", markup=False)
-    results.print(f"  setfit-quantum predict {shlex.quote(str(output))} 'a text'", markup=False)
+    example = "'a text'" if outcome["modality"] == "text" else "image.jpg"
+    results.print(f"  setfit-quantum predict {shlex.quote(str(output))} {example}", markup=False)

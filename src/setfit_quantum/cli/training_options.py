@@ -9,6 +9,24 @@ import typer
 
 from setfit_quantum.cli.options import DATA, HEAD, TRAINING
 
+OptionalData = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATA",
+        help="A csv, tsv, json, jsonl or parquet file; a folder with one file per split; bundled:reviews, "
+        "bundled:support; or a data set id on the Hub.",
+        show_default=False,
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="In place of DATA: a folder of images with one subfolder per class, or per split and in it per class.",
+        show_default=False,
+        rich_help_panel=DATA,
+    ),
+]
 EvalData = Annotated[
     str | None,
     typer.Option(
@@ -48,8 +66,8 @@ Body = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
-        help="Sentence transformer, by folder or Hub id.",
-        show_default="sentence-transformers/all-MiniLM-L6-v2",
+        help="Sentence transformer, or with --images vision model, by folder or Hub id.",
+        show_default="sentence-transformers/all-MiniLM-L6-v2; microsoft/resnet-18",
         rich_help_panel=HEAD,
     ),
 ]

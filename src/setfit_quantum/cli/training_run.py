@@ -12,7 +12,7 @@ import numpy as np
 from setfit_quantum.cli.console import note
 from setfit_quantum.cli.errors import BadInput, checking_input
 from setfit_quantum.cli.models import build_model, classify, encode_targets, prepare_simulator
-from setfit_quantum.data import Examples, draw_few_shot, has_splits, load_examples
+from setfit_quantum.data import Examples, draw_few_shot, has_splits, image_splits, load_examples, load_images
 from setfit_quantum.evaluation import evaluate_predictions
 from setfit_quantum.head import SetFitQuantumHead
 from setfit_quantum.training import CheckpointError, HeadTrainingArguments, TrainingInterrupted
@@ -25,6 +25,7 @@ __all__ = [
     "TrainingInterrupted",
     "build_arguments",
     "build_head",
+    "choose_source",
     "load_parts",
     "parse_class_weights",
     "run",
@@ -38,6 +39,20 @@ class Parts:
     train: Examples
     validation: Examples | None
     test: Examples | None
+    modality: str = "text"
+
+
+def choose_source(data: str | None, images: Path | None, *, multilabel: bool) -> str:
+    """The one of DATA and --images that was given.
+
+    Raises:
+        BadInput: Both or none, or several labels per image.
+    """
+    if (data is None) == (images is None):
+        raise BadInput("Give DATA (texts) or --images FOLDER, one of them.")
+    if images is not None and multilabel:
+        raise BadInput("Argument `--multilabel` needs texts: an image's label is the name of its folder.")
+    return str(data if images is None else images)
 
 
 def load_parts(
@@ -52,6 +67,7 @@ def load_parts(
     per_class: int | None,
     seed: int,
     source: dict[str, Any],
+    images: bool = False,
 ) -> Parts:
     """Read all data before anything is trained.
 
@@ -59,7 +75,7 @@ def load_parts(
         DataError, ValueError: Unreadable data, or fewer than two classes.
         BadInput: Validation or test data with labels that the training data lacks.
     """
-    train = load_examples(data, split, limit=limit, **source)
+    train = load_images(data, split, limit=limit) if images else load_examples(data, split, limit=limit, **source)
     if per_class is not None:
         if train.multilabel:
             raise BadInput("Argument `--per-class` needs one label per text; with --multilabel use --limit.")
@@ -71,17 +87,20 @@ def load_parts(
         ("--eval", eval_data, eval_split, "validation"),
         ("--test", test_data, test_split, "test"),
     ):
+        if path is None and images and part is not None:
+            path = data  # another split of the same folder
         if path is None:
             if part is not None:
                 raise BadInput(f"Argument `{name}-split` needs {name}-data.")
             parts.append(None)
             continue
-        if part is None and has_splits(path):
+        if part is None and (bool(image_splits(path)) if images else has_splits(path)):
             part = default
-        examples = load_examples(path, part, **source)
+        examples = load_images(path, part) if images else load_examples(path, part, **source)
         encode_targets(examples, train.classes, train.multilabel)
         parts.append(examples)
-    return Parts(train, *parts)
+    validation, test = parts
+    return Parts(train, validation, test, "image" if images else "text")
 
 
 def build_head(preset: str | None, *, multilabel: bool, **settings: Any) -> SetFitQuantumHead:
@@ -186,9 +205,9 @@ def run(
     """
     train, validation, test = parts.train, parts.validation, parts.test
     classes, multilabel = train.classes, train.multilabel
-    model = build_model(body, head, classes)
+    model = build_model(body, head, classes, modality=parts.modality)
     prepare_simulator(head)
-    note(f"Encoding {len(train) + len(validation.texts if validation else [])} texts ...")
+    note(f"Encoding {len(train) + len(validation.texts if validation else [])} {parts.modality}s ...")
     targets = encode_targets(train, classes, multilabel)
     held_out_texts = None
     if validation is not None:
@@ -204,7 +223,7 @@ def run(
     model.save_pretrained(str(output))
     tested = None
     if test is not None:
-        note(f"Classifying {len(test)} test texts ...")
+        note(f"Classifying {len(test)} test {parts.modality}s ...")
         predictions, _ = classify(model, test.texts)
         evaluation = evaluate_predictions(encode_targets(test, classes, multilabel), predictions, classes)
         # A card travels: it has a file's name, and not where it lies on this machine.
@@ -217,6 +236,7 @@ def run(
     return {
         "output": str(output),
         "data": train.name,
+        "modality": parts.modality,
         "n_train": len(train) - (0 if validation is not None else held_out),
         "n_validation": n_validation,
         "classes": list(classes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from setfit_quantum.checks import check_int
 from setfit_quantum.serialization.hub_errors import explained
 from setfit_quantum.serialization.sources import HubOptions, fetch_snapshot
 
+PROMPT_NAME = "classification"
+"""Under what name a body keeps the instruction that classification gives it."""
+
 
 def load_body(
     source: str | Path,
@@ -23,6 +27,9 @@ def load_body(
     *,
     device: torch.device | str | None = None,
     trust_remote_code: bool = False,
+    prompt: str | None = None,
+    truncate_dim: int | None = None,
+    pooling: str | None = None,
 ) -> SentenceTransformer:
     """Load a body from a folder or from the Hub; every option reaches it.
 
@@ -31,13 +38,21 @@ def load_body(
         options: Revision, cache and token, for the Hub.
         device: Where to put it; None: a GPU where there is one.
         trust_remote_code: Whether modules defined in the repository may run.
+        prompt: Instruction put before every text; None: as saved with the body.
+        truncate_dim: Keep only so many numbers of each embedding, the first; None: as saved with the body.
+        pooling: How tokens or patches become one embedding (`"mean"`, `"cls"`, ...); None: as saved with the body.
+
+    Raises:
+        ValueError: More numbers than the embedding has, or a pooling that is not known.
     """
+    if truncate_dim is not None:
+        check_int("truncate_dim", truncate_dim, minimum=1)
     name = str(source)
     if options.force_download and not Path(name).is_dir():
         # SentenceTransformer has no such option; it finds the fresh files in the cache.
         fetch_snapshot(name if "/" in name else f"sentence-transformers/{name}", options)
     with explained(name):
-        return SentenceTransformer(
+        body: SentenceTransformer = SentenceTransformer(
             name,
             device=None if device is None else str(device),
             revision=options.revision,
@@ -45,7 +60,42 @@ def load_body(
             local_files_only=options.local_files_only,
             token=options.token,
             trust_remote_code=trust_remote_code,
+            truncate_dim=truncate_dim,
         )
+    if prompt is not None:
+        # Kept by sentence-transformers among the body's files, and used by it in every call of `encode`.
+        body.prompts = {**body.prompts, PROMPT_NAME: prompt}
+        body.default_prompt_name = PROMPT_NAME
+    if pooling is not None:
+        _set_pooling(body, pooling)
+    if truncate_dim is not None and (width := embedding_width(body)) is not None and width < truncate_dim:
+        raise ValueError(
+            f"Argument `truncate_dim` must be at most {width}, the embedding's width, but got {truncate_dim}."
+        )
+    return body
+
+
+def _set_pooling(body: SentenceTransformer, pooling: str) -> None:
+    for name, module in body.named_children():
+        if type(module).__name__ == "Pooling":
+            modes = type(module).POOLING_MODES
+            if pooling not in modes:
+                raise ValueError(
+                    f"Argument `pooling` must be one of {', '.join(map(repr, modes))}, but got {pooling!r}."
+                )
+            settings = {**module.get_config_dict(), "pooling_mode": pooling}
+            setattr(body, name, type(module)(**settings))
+            return
+    raise ValueError(f"Argument `pooling` needs a body that pools, but got {pooling!r} for one that does not.")
+
+
+def require_vision() -> None:
+    """Raise ImportError, naming the extra, unless everything that images need is installed."""
+    missing = [name for name in ("PIL", "torchvision") if importlib.util.find_spec(name) is None]
+    if not hasattr(SentenceTransformer, "modalities"):
+        missing.append("sentence-transformers 5.4")
+    if missing:
+        raise ImportError(f'Images need {" and ".join(missing)}: pip install "setfit-quantum[vision]"')
 
 
 def embedding_width(body: Any) -> int | None:

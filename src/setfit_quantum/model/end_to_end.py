@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from setfit_quantum.checks import check_float
 from setfit_quantum.model.body import embedding_width
+from setfit_quantum.model.inputs import describe_input, embed
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult, train_head
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class BodyAndHead(nn.Module):
         self.head = model.model_head
         self.body = model.model_body
         self._normalize = model.normalize_embeddings
+        self._modality = model.modality
         self._texts = list(texts)
 
     def train(self, mode: bool = True) -> BodyAndHead:
@@ -100,7 +102,8 @@ class BodyAndHead(nn.Module):
 
     def rows(self, start: int, end: int) -> Tensor:
         """Names of texts, shape (end - start, 2): number, and a checksum so that a checkpoint knows its texts."""
-        sums = [zlib.crc32(repr(text).encode()) % _EXACT for text in self._texts[start:end]]
+        described = [describe_input(text, self._modality) for text in self._texts[start:end]]
+        sums = [zlib.crc32(text.encode(errors="surrogatepass")) % _EXACT for text in described]
         return torch.stack([torch.arange(start, end).double(), torch.tensor(sums).double()], dim=1)
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,18 +111,12 @@ class BodyAndHead(nn.Module):
         texts = [self._texts[number] for number in rows[:, 0].round().long().tolist()]
         # In evaluation the loop hands over all rows at once, which is too much for a body.
         size = len(texts) if self.training else _EVAL_BATCH
-        parts = [self._embed(texts[start : start + size]) for start in range(0, len(texts), size)]
+        parts = [
+            embed(self.body, texts[start : start + size], self._modality, normalize=self._normalize)
+            for start in range(0, len(texts), size)
+        ]
         logits, probs = self.head(torch.cat(parts))
         return logits, probs
-
-    def _embed(self, texts: list[Any]) -> Tensor:
-        # Renamed in sentence-transformers 5.4.
-        preprocess = getattr(self.body, "preprocess", None) or self.body.tokenize
-        features = preprocess(texts)
-        device = self.body.device
-        features = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in features.items()}
-        embeddings: Tensor = self.body(features)["sentence_embedding"].float()
-        return nn.functional.normalize(embeddings, dim=1) if self._normalize else embeddings
 
     def get_loss_fn(self) -> nn.Module:
         """The head's own loss."""

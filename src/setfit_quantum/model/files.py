@@ -26,6 +26,7 @@ class ModelFiles:
     model_body: Any
     model_head: Any
     labels: Sequence[Any] | None
+    modality: str
 
     head_training: HeadTrainingResult | None = None
     """The outcome of the last training of a module head."""
@@ -167,5 +168,12 @@ class ModelFiles:
         """
         if self.model_body is not None:
             fit_to_body(self.model_head, embedding_width(self.model_body), None)
-        limit = None if self.model_body is None else self.model_body.get_max_seq_length()
-        return render_card(gather_facts(self), self.model_head, labels=self.labels, max_length=limit, picture=picture)
+        limit = None if self.model_body is None or self.modality != "text" else self.model_body.get_max_seq_length()
+        return render_card(
+            gather_facts(self),
+            self.model_head,
+            labels=self.labels,
+            max_length=limit,
+            picture=picture,
+            modality=self.modality,
+        )

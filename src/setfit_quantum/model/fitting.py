@@ -43,7 +43,7 @@ def build_arguments(
     return (base or HeadTrainingArguments()).with_changes(**(changes | dict(others)))
 
 
-def read_validation(validation_data: Any, eval_dataset: Any) -> TextsAndLabels | None:
+def read_validation(validation_data: Any, eval_dataset: Any, modality: str = "text") -> TextsAndLabels | None:
     """Validation texts and labels from `fit`'s arguments.
 
     Raises:
@@ -60,11 +60,11 @@ def read_validation(validation_data: Any, eval_dataset: Any) -> TextsAndLabels |
     if eval_dataset is None:
         return None
     columns = getattr(eval_dataset, "column_names", None) or list(eval_dataset)
-    if not {"text", "label"} <= set(columns):
+    if not {modality, "label"} <= set(columns):
         raise ValueError(
-            f"Argument `eval_dataset` must have the columns 'text' and 'label', but has {sorted(columns)}."
+            f"Argument `eval_dataset` must have the columns {modality!r} and 'label', but has {sorted(columns)}."
         )
-    return eval_dataset["text"], eval_dataset["label"]
+    return eval_dataset[modality], eval_dataset["label"]
 
 
 def fit_module_head(

@@ -16,6 +16,7 @@ from torch import nn
 from setfit_quantum.card import CardFacts, read_facts
 from setfit_quantum.model.body import embedding_width, load_body
 from setfit_quantum.model.heads import HeadSpec, build_head, fit_to_body
+from setfit_quantum.model.inputs import check_modality
 from setfit_quantum.serialization.atomic import whole_version
 from setfit_quantum.serialization.classical_head_files import read_classical_head
 from setfit_quantum.serialization.dense_head_files import read_dense_head
@@ -60,6 +61,9 @@ class LoadOptions:
     allow_pickle: bool = False
     trusted: Sequence[str] = ()
     verify: bool = True
+    prompt: str | None = None
+    truncate_dim: int | None = None
+    pooling: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def load_parts(
     multi_target_strategy: str | None = None,
     use_differentiable_head: bool = False,
     head_params: Mapping[str, Any] | None = None,
+    modality: str | None = None,
 ) -> LoadedParts:
     """Load body and settings, and load or make the head.
 
@@ -103,14 +108,23 @@ def load_parts(
         )
         folder = place.folder
         config = SetFitConfig() if folder is None else read_setfit_config(folder)
-        config = _override(config, labels, normalize_embeddings, multi_target_strategy)
+        config = _override(config, labels, normalize_embeddings, multi_target_strategy, modality)
         # The head is small: what is wrong with it is told before the body is loaded.
         saved = None if wants_new else _read_saved_head(place, options)
         facts = CardFacts() if folder is None else read_facts(folder)
         if saved is None:  # another head: only what concerns the body still holds
             of_body = {name: value for name, value in facts.training.items() if name == "body"}
             facts = CardFacts(base_model=facts.base_model, training=of_body)
-        body = load_body(place.body, place.hub, device=options.device, trust_remote_code=options.trust_remote_code)
+        body = load_body(
+            place.body,
+            place.hub,
+            device=options.device,
+            trust_remote_code=options.trust_remote_code,
+            prompt=options.prompt,
+            truncate_dim=options.truncate_dim,
+            pooling=options.pooling,
+        )
+    check_modality(body, config.modality)
     width = embedding_width(body)
     built = saved
     if built is None:
@@ -238,17 +252,19 @@ def _override(
     labels: Sequence[Any] | None,
     normalize_embeddings: bool | None,
     multi_target_strategy: str | None,
+    modality: str | None,
 ) -> SetFitConfig:
     given = {
         "labels": None if labels is None else list(labels),
         "normalize_embeddings": normalize_embeddings,
         "multi_target_strategy": multi_target_strategy,
+        "modality": modality,
     }
     values = vars(config).copy()
     for name, value in given.items():
         if value is None:
             continue
-        if values[name] not in (None, False, value):
+        if values[name] not in (None, False, "text", value):
             logger.info("Using %s=%r instead of the saved %r.", name, value, values[name])
         values[name] = value
     return SetFitConfig(**values)

@@ -41,6 +41,7 @@ def save_model(model: Any, folder: Path) -> None:
             None if model.labels is None else list(model.labels),
             model.normalize_embeddings,
             model.multi_target_strategy,
+            model.modality,
         )
         write_setfit_config(staging, config)
         model.model_body.save(str(staging), create_model_card=False)

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from setfit_quantum.model.body import check_texts, encode_texts
+from setfit_quantum.model.body import check_texts, require_vision
 from setfit_quantum.model.describing import restore_card_data
 from setfit_quantum.model.files import ModelFiles
 from setfit_quantum.model.fitting import build_arguments, fit_module_head, read_validation
 from setfit_quantum.model.heads import HeadSpec, resolve_strategy
+from setfit_quantum.model.inputs import check_modality, encode_inputs, is_single, load_images_of
 from setfit_quantum.model.loading import LoadOptions, load_parts
 from setfit_quantum.model.transfer import ModelTransfer
 from setfit_quantum.serialization.sources import HubOptions
@@ -40,6 +41,7 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
         labels: Names of the classes by number.
         model_card_data: SetFit's data for the card.
         sentence_transformers_kwargs: Kept for SetFit.
+        modality: What is classified: `"text"` or `"image"`.
 
     Example:
         >>> model = SetFitModel.from_pretrained(body, head=QuantumHead(n_qubits=8))  # doctest: +SKIP
@@ -57,7 +59,9 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
         labels: Sequence[Any] | None = None,
         model_card_data: Any = None,
         sentence_transformers_kwargs: Mapping[str, Any] | None = None,
+        modality: str = "text",
     ) -> None:
+        self.modality = check_modality(model_body, modality)
         super().__init__(
             model_body=model_body,
             model_head=model_head,
@@ -93,6 +97,10 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
         allow_pickle: bool = False,
         trusted: Sequence[str] = (),
         verify: bool = True,
+        modality: str | None = None,
+        prompt: str | None = None,
+        truncate_dim: int | None = None,
+        pooling: str | None = None,
         revision: str | None = None,
         cache_dir: str | Path | None = None,
         force_download: bool = False,
@@ -117,6 +125,12 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
             allow_pickle: Whether a plain SetFit model's `model_head.pkl` may be loaded, which can run any code.
             trusted: Types outside scikit-learn that a saved scikit-learn head may contain.
             verify: Whether to check the files against their hashes.
+            modality: What is classified: `"text"` or `"image"`; None: as saved, else texts.
+            prompt: Instruction that the body gets before every text, for bodies trained with instructions
+                (`"query: "` for example); saved with the body. None: as saved.
+            truncate_dim: Keep only the first so many numbers of each embedding: enough for bodies trained so
+                (Matryoshka), and fewer qubits. Saved with the body. None: as saved.
+            pooling: How the body's tokens or patches become one embedding; None: as it has it.
             revision: Branch, tag or commit on the Hub, for body and head alike.
             cache_dir: Folder of the Hub's cache.
             force_download: Whether to download files that are in the cache.
@@ -135,6 +149,9 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
             allow_pickle=allow_pickle,
             trusted=trusted,
             verify=verify,
+            prompt=prompt,
+            truncate_dim=truncate_dim,
+            pooling=pooling,
         )
         parts = load_parts(
             pretrained_model_name_or_path,
@@ -145,6 +162,7 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
             multi_target_strategy=multi_target_strategy,
             use_differentiable_head=use_differentiable_head,
             head_params=head_params,
+            modality=modality,
         )
         data = import_setfit().SetFitModelCardData() if model_card_data is None else model_card_data
         restore_card_data(data, parts.facts)
@@ -157,9 +175,30 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
             normalize_embeddings=parts.config.normalize_embeddings,
             labels=parts.config.labels,
             model_card_data=data,
+            modality=parts.config.modality,
         )
         model.card_facts = parts.facts
         return model
+
+    @classmethod
+    def from_image_backbone(cls, id_or_path: str | Path, head: HeadSpec | None = None, **options: Any) -> SetFitModel:
+        """A model that classifies images, on a pre-trained vision model.
+
+        Args:
+            id_or_path: Folder or Hub id of a vision model of `transformers` (ResNet, ViT, DINOv2, ConvNeXT, ...: what
+                `AutoModel` and `AutoImageProcessor` load), or of a sentence transformer that takes images (CLIP).
+            head: As for `from_pretrained`.
+            **options: Other arguments of `from_pretrained`. `pooling` says how a `transformers` model's map or patches
+                become one embedding: `"mean"` (the default for a new body, and for a ResNet what its own last pooling
+                does), `"cls"`, `"max"` ...
+
+        Raises:
+            ImportError: The extra `vision` is not installed.
+            ValueError: The body takes no images, or it has no such pooling.
+            HubError: The Hub refused, or it could not be asked and the cache does not hold the model.
+        """
+        require_vision()
+        return cls.from_pretrained(id_or_path, head=head, modality="image", **options)
 
     # ---- training -------------------------------------------------------------------------------------------
 
@@ -212,7 +251,7 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
         Raises:
             TypeError, ValueError: Naming the argument, before anything is computed.
         """
-        validation = read_validation(validation_data, eval_dataset)
+        validation = read_validation(validation_data, eval_dataset, self.modality)
         if not self.has_differentiable_head:
             given = [*head_arguments, *(["arguments"] if arguments else []), *(["callbacks"] if callbacks else [])]
             if validation is not None:
@@ -222,7 +261,10 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
                     f"Arguments {given} need a module head, but the head is a {type(self.model_head).__name__}, "
                     "which scikit-learn trains."
                 )
-            super().fit(check_texts("x_train", x_train), list(y_train), num_epochs=num_epochs or 1)
+            inputs = check_texts("x_train", x_train)
+            if self.modality == "image":
+                inputs = load_images_of(inputs, 0, len(inputs))
+            super().fit(inputs, list(y_train), num_epochs=num_epochs or 1)
             return None
         fields = trainer_fields(self.model_card_data, head_learning_rate)
         batch_size, l2_weight = replace_untouched(fields, batch_size, l2_weight)
@@ -254,20 +296,24 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
 
     def encode(self, inputs: Any, batch_size: int = 32, show_progress_bar: bool | None = None) -> Tensor | np.ndarray:
         """Embeddings of texts, shape (n, d): a tensor for a module head (autograd may use it), else an array."""
-        if self.has_differentiable_head:
-            return encode_texts(
+        if self.has_differentiable_head or self.modality == "image":
+            embeddings = encode_inputs(
                 self.model_body,
                 inputs,
+                self.modality,
                 normalize=self.normalize_embeddings,
                 batch_size=batch_size,
                 show_progress_bar=show_progress_bar,
             )
+            return embeddings if self.has_differentiable_head else embeddings.cpu().numpy()
         return super().encode(inputs, batch_size=batch_size, show_progress_bar=show_progress_bar)  # type: ignore[no-any-return]
 
     def predict_proba(
         self, inputs: Any, batch_size: int = 32, as_numpy: bool = False, show_progress_bar: bool | None = None
     ) -> Tensor | np.ndarray:
-        """Class probabilities, shape (n, classes); for a single text, shape (classes,)."""
+        """Class probabilities, shape (n, classes); for a single text or image, shape (classes,)."""
+        if self.modality == "image" and is_single(inputs, "image"):
+            return self.predict_proba([inputs], batch_size, as_numpy, show_progress_bar)[0]
         texts = inputs if isinstance(inputs, str) else list(inputs)
         if len(texts) == 0 and not isinstance(texts, str) and self.has_differentiable_head:
             empty = torch.empty(0, self.model_head.out_features)
@@ -285,6 +331,8 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
         show_progress_bar: bool | None = None,
     ) -> Any:
         """Labels of texts: names where they are known (and `use_labels`), else class numbers or rows of 0/1."""
+        if self.modality == "image" and is_single(inputs, "image"):
+            return self.predict([inputs], batch_size, as_numpy, use_labels, show_progress_bar)[0]
         texts = inputs if isinstance(inputs, str) else list(inputs)
         if len(texts) == 0 and not isinstance(texts, str) and self.has_differentiable_head:
             several = bool(getattr(self.model_head, "multitarget", False))

@@ -23,11 +23,13 @@ class SetFitConfig:
         labels: Names of the classes by number, or None.
         normalize_embeddings: Whether embeddings are scaled to norm 1 before the head.
         multi_target_strategy: SetFit's name of how several labels are handled; plain SetFit does not save it.
+        modality: What is classified: `"text"` or `"image"`; plain SetFit knows texts only.
     """
 
     labels: list[Any] | None = None
     normalize_embeddings: bool = False
     multi_target_strategy: str | None = None
+    modality: str = "text"
 
 
 def write_setfit_config(folder: Path, config: SetFitConfig) -> None:
@@ -38,6 +40,8 @@ def write_setfit_config(folder: Path, config: SetFitConfig) -> None:
     }
     if config.multi_target_strategy is not None:
         values["multi_target_strategy"] = config.multi_target_strategy
+    if config.modality != "text":
+        values["modality"] = config.modality
     (folder / SETFIT_CONFIG).write_text(json.dumps(values, indent=2), encoding="utf-8")
 
 
@@ -62,6 +66,9 @@ def read_setfit_config(folder: Path) -> SetFitConfig:
         elif key == "multi_target_strategy":
             if value is not None and not isinstance(value, str):
                 raise ModelFileError(path, f"must be a text or null, but is {value!r}.", key)
+        elif key == "modality":
+            if value not in ("text", "image"):
+                raise ModelFileError(path, f"must be text or image, but is {value!r}.", key)
         else:
             allowed = ", ".join(field.name for field in fields(SetFitConfig))
             raise ModelFileError(path, f"is unknown; allowed are {allowed}.", key)

@@ -44,6 +44,9 @@ class Trainer(_SetFitTrainer):
         metric_kwargs: Further arguments of the metric.
         callbacks: Callbacks of transformers, or `HeadTrainingCallback`s, which see the head's training.
         column_mapping: From the data's column names to `text` and `label`.
+
+    Raises:
+        ValueError: A model of images: SetFit's trainer takes texts only.
     """
 
     def __init__(
@@ -58,6 +61,11 @@ class Trainer(_SetFitTrainer):
         callbacks: Sequence[Any] | None = None,
         column_mapping: dict[str, str] | None = None,
     ) -> None:
+        if getattr(model, "modality", "text") != "text":
+            raise ValueError(
+                "Argument `model` must classify texts, but this one classifies images; train it with "
+                "model.fit(images, labels), or body and head with model.fit(..., end_to_end=True)."
+            )
         given = list(callbacks or ())
         self.head_callbacks = [callback for callback in given if isinstance(callback, HeadTrainingCallback)]
         super().__init__(
