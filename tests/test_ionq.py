@@ -245,6 +245,8 @@ def test_wrong_devices_and_tokens_are_named(server):
     with pytest.raises(TypeError, match="`device` must be a backend of qiskit-ionq, but got 'qpu'"):
         IonQSampler("qpu")
     device = build_device(server.url)
+    with pytest.raises(TypeError, match=r"`sampler` must be .*backend.*; setfit_quantum\.backends\.ionq\.IonQSampler"):
+        QiskitBackend(device)
     device.client._token = "wrong"
     with pytest.raises(IonQServiceError, match=r"status 401"):
         QiskitBackend(IonQSampler(device, retry_seconds=0.01), shots=10).expectations(CIRCUIT, *angles())

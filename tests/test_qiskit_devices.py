@@ -151,7 +151,7 @@ def test_estimators_have_a_precision_of_their_own():
     [
         (
             lambda: QiskitBackend(FakeManilaV2()),
-            r"`sampler` must be .*backend.*BackendSamplerV2\(backend=.*IonQSampler",
+            r"`sampler` must be .*but got the backend .*BackendSamplerV2\(backend=",
         ),
         (lambda: QiskitBackend(estimator=FakeManilaV2()), r"`estimator` must .*qiskit.primitives.BackendEstimatorV2\("),
         (
@@ -188,3 +188,31 @@ def test_copied_heads_share_their_backend():
         assert torch.equal(copied.expectations(x), expected)
         assert copied.backend is head.backend
         assert torch.equal(pickle.loads(pickle.dumps(head)).expectations(x), expected)
+
+
+# --- what a saved head remembers ----------------------------------------------------------------------------------
+
+
+def named_by(backend):
+    return QuantumHead(6, n_qubits=3, seed=0, backend=backend).config.backend
+
+
+def test_a_head_is_not_loaded_on_another_machine_silently(caplog):
+    """Aer does not stand for a device that a name cannot tell."""
+    assert named_by(QiskitBackend("aer")) == named_by(QiskitBackend("statevector")) == named_by("qiskit") == "qiskit"
+    sampler = BackendSamplerV2(backend=FakeManilaV2())
+    for backend in (QiskitBackend(sampler), QiskitBackend(shots=9), QiskitBackend(noise=NoiseModel(p1=0.1))):
+        assert named_by(backend) == "custom:qiskit"
+    head = QuantumHead(6, n_qubits=3, seed=0, shots=100)
+    head.backend = QiskitBackend(sampler)
+    with caplog.at_level("WARNING"):
+        loaded = QuantumHead.from_config(head.config)
+    assert loaded.backend is get_backend("numba")
+    assert "ran on 'custom:qiskit', which cannot be loaded" in caplog.text
+
+
+def test_a_machine_with_too_few_qubits_is_named():
+    backend = QiskitBackend(BackendSamplerV2(backend=GenericBackendV2(3, noise_info=False)), shots=10)
+    circuit = build_reuploading(4, 1, 1, 1, 1)
+    with pytest.raises(BackendError, match=r"a circuit of 4 qubits on .*, which has 3"):
+        backend.expectations(circuit, *example_angles(circuit=circuit))

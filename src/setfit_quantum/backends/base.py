@@ -75,6 +75,11 @@ class Backend(ABC):
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
 
+    @property
+    def is_named(self) -> bool:
+        """Whether its name alone stands for it, so that a saved head may be loaded on another instance."""
+        return True
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
         return self  # copied heads share it, and with it a device's session or journal
 

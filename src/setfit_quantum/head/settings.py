@@ -246,4 +246,4 @@ def backend_name(backend: str | Backend) -> str:
         return backend
     if not isinstance(backend, Backend):
         raise TypeError(f"Argument `backend` must be a name or a Backend, but got {backend!r}.")
-    return backend.name if backend.name in BACKENDS else CUSTOM_BACKEND + backend.name
+    return backend.name if backend.name in BACKENDS and backend.is_named else CUSTOM_BACKEND + backend.name

@@ -106,6 +106,11 @@ class QiskitBackend(Backend):
                 "Argument `noise` must be None unless Aer simulates: other primitives have the noise of their device."
             )
 
+    @property
+    def is_named(self) -> bool:
+        """See `Backend.is_named`: not with a user's primitives, nor with shots or noise of its own."""
+        return self.shots is None and self.noise is None and not isinstance(self.engine, PrimitivesEngine)
+
     def expectations(
         self,
         circuit: Circuit,

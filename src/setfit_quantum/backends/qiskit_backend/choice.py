@@ -61,8 +61,9 @@ def _check_primitive(name: str, value: Any) -> None:
     wanted = f"Argument `{name}` must be a primitives-V2 {name}"
     if isinstance(value, import_qiskit("qiskit.providers").Backend):
         wrapper = f"qiskit.primitives.Backend{name.title()}V2(backend=...)"
-        ionq = " (IonQ's: `setfit_quantum.backends.ionq.IonQSampler(...)`)" if name == "sampler" else ""
-        raise TypeError(f"{wanted}, but got the backend {value!r}; {wrapper} makes one of it{ionq}.")
+        if type(value).__module__.startswith("qiskit_ionq"):
+            wrapper = "setfit_quantum.backends.ionq.IonQSampler(...)"
+        raise TypeError(f"{wanted}, but got the backend {value!r}; {wrapper} makes one of it.")
     primitives = import_qiskit("qiskit.primitives")
     other = primitives.BaseEstimatorV2 if name == "sampler" else primitives.BaseSamplerV2
     if isinstance(value, other) or not callable(getattr(value, "run", None)):

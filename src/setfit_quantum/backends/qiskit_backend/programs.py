@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from setfit_quantum.backends.base import BackendError
 from setfit_quantum.backends.qiskit_backend.controlled import expand_controlled
 from setfit_quantum.backends.qiskit_backend.imports import import_qiskit
 from setfit_quantum.circuit import Circuit
@@ -83,7 +84,16 @@ def add_measurements(circuit: QuantumCircuit, n_measured: int) -> QuantumCircuit
 
 
 def transpile(circuit: Circuit, n_measured: int, target: Any, optimization_level: int) -> QuantumCircuit:
-    """The circuit in the gates of `target` (None: as it is), with measurements if `n_measured` is not 0."""
+    """The circuit in the gates of `target` (None: as it is), with measurements if `n_measured` is not 0.
+
+    Raises:
+        BackendError: The target has too few qubits.
+    """
+    room = getattr(target, "num_qubits", None)
+    if room is not None and room < circuit.n_qubits:
+        raise BackendError(
+            f"Backend 'qiskit' cannot run a circuit of {circuit.n_qubits} qubits on {target.name}, which has {room}."
+        )
     built = build_qiskit_circuit(circuit)
     if n_measured:
         built = add_measurements(built, n_measured)
