@@ -52,3 +52,9 @@ def test_ants_or_bees(resnet, capsys):
     assert set(accuracies) == {"quantum", "linear"}
     assert min(accuracies.values()) > 0.7  # two balanced classes: guessing gives 0.5
     assert "of 40 images (95 % interval" in capsys.readouterr().out
+
+
+def test_fewer_qubits():
+    accuracies = load("fewer_qubits").main(widths=(None, 63), num_epochs=10)
+    assert [name.split(", ")[1] for name in accuracies] == ["9 encoder qubits", "9 encoder qubits", "6 encoder qubits"]
+    assert max(accuracies.values()) > 0.6  # two balanced classes: guessing gives 0.5
