@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skops.io
 import torch
 from safetensors.torch import load_file, save_file
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from setfit_quantum import NoiseModel, QuantumHead
+from setfit_quantum import NoiseModel, QuantumHead, QuantumHeadClassifier
 from setfit_quantum.serialization import ModelFileError, load_head, save_head
 from setfit_quantum.serialization.dense_head_files import read_dense_head, write_dense_head
 from setfit_quantum.serialization.layout import (
@@ -300,6 +303,32 @@ def test_foreign_types_in_a_sklearn_head_must_be_trusted(tmp_path: Path) -> None
     with pytest.raises(ModelFileError, match=r"test_serialization\.Foreign"):
         read_sklearn_head(path)
     assert isinstance(read_sklearn_head(path, trusted=["test_serialization.Foreign"]), Foreign)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1], np.ones(2), StandardScaler()])
+def test_what_is_no_classifier_is_refused(tmp_path: Path, value: Any) -> None:
+    skops.io.dump(value, tmp_path / SKLEARN_HEAD)
+    with pytest.raises(ModelFileError, match=f"holds a {type(value).__name__}, which is no estimator"):
+        read_sklearn_head(tmp_path / SKLEARN_HEAD)
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
+    estimators = [QuantumHeadClassifier(n_qubits=2, num_epochs=1), FunctionTransformer(lambda x: x)]
+    for estimator in estimators:
+        estimator.fit(X.numpy(), [0, 1] * 3)
+        with pytest.raises(TypeError, match=f"this {type(estimator).__name__} cannot be saved without pickle"):
+            write_sklearn_head(tmp_path / SKLEARN_HEAD, estimator)
+
+
+def test_who_must_trust_types_is_told_when_saving(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / SKLEARN_HEAD
+    head = RandomForestClassifier(2, random_state=0).fit(X.numpy(), [0, 1] * 3)
+    write_sklearn_head(path, head)
+    assert "must pass trusted=['sklearn.tree._tree.Tree']" in caplog.text
+    with pytest.raises(ModelFileError, match=r"Pass trusted=\['sklearn\.tree\._tree\.Tree'\]"):
+        read_sklearn_head(path)
+    loaded = read_sklearn_head(path, trusted=["sklearn.tree._tree.Tree"])
+    assert np.array_equal(loaded.predict_proba(X.numpy()), head.predict_proba(X.numpy()))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04"])

@@ -11,10 +11,10 @@ import torch
 
 from setfit_quantum.serialization.atomic import staged_save
 from setfit_quantum.serialization.errors import ModelFileError
-from setfit_quantum.serialization.json_files import is_regular_file, read_json, write_json
+from setfit_quantum.serialization.json_files import read_json, write_json
 from setfit_quantum.serialization.layout import CLASSICAL_HEAD_CONFIG, CLASSICAL_HEAD_WEIGHTS
 from setfit_quantum.serialization.sources import HubOptions, opened
-from setfit_quantum.serialization.tensor_files import load_tensors, write_tensors
+from setfit_quantum.serialization.tensor_files import check_weight_count, load_tensors, write_tensors
 
 if TYPE_CHECKING:
     from setfit_quantum.head.classical import ClassicalHead
@@ -100,8 +100,4 @@ def _check_settings(path: Path, values: Any) -> None:
     widths = [values[key] for key in ("in_features", "hidden_dim", "classifier_hidden_dim", "out_features")]
     sizes = [width for width in widths if width]
     weights = sum(width * following for width, following in pairwise(sizes))
-    file = path.parent / CLASSICAL_HEAD_WEIGHTS
-    if not is_regular_file(file):
-        raise ModelFileError(file, "is missing.")
-    if 4 * weights > file.stat().st_size:
-        raise ModelFileError(path, f"asks for {weights} weights, more than {file.name} holds.", "head.in_features")
+    check_weight_count(path, weights, path.parent / CLASSICAL_HEAD_WEIGHTS, "head.in_features")

@@ -9,7 +9,7 @@ from typing import Any
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.json_files import read_json, write_json
 from setfit_quantum.serialization.layout import DENSE_HEAD_CONFIG, DENSE_HEAD_WEIGHTS
-from setfit_quantum.serialization.tensor_files import load_tensors, write_tensors
+from setfit_quantum.serialization.tensor_files import check_weight_count, load_tensors, write_tensors
 from setfit_quantum.vanilla import import_setfit
 
 _FIELDS: dict[str, type] = {
@@ -43,6 +43,9 @@ def read_dense_head(folder: Path) -> Any:
             raise ModelFileError(path, f"must be a finite number of at least 0, but is {value!r:.50}.", f"head.{name}")
         if type(value) is int and kind is int and not 1 <= value <= 2**22:
             raise ModelFileError(path, f"must be between 1 and {2**22}, but is {value}.", f"head.{name}")
+    check_weight_count(
+        path, values["in_features"] * values["out_features"], folder / DENSE_HEAD_WEIGHTS, "head.in_features"
+    )
     head = import_setfit().SetFitHead(**values, device="cpu")
     load_tensors(folder / DENSE_HEAD_WEIGHTS, head)
     return head.eval()

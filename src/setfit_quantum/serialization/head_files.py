@@ -12,10 +12,10 @@ import torch
 from setfit_quantum.config import QuantumHeadConfig
 from setfit_quantum.serialization.atomic import staged_save
 from setfit_quantum.serialization.errors import ModelFileError
-from setfit_quantum.serialization.json_files import is_regular_file, read_json, write_json
+from setfit_quantum.serialization.json_files import read_json, write_json
 from setfit_quantum.serialization.layout import CIRCUIT, HEAD_CONFIG, HEAD_WEIGHTS
 from setfit_quantum.serialization.sources import HubOptions, opened
-from setfit_quantum.serialization.tensor_files import load_tensors, write_tensors
+from setfit_quantum.serialization.tensor_files import check_weight_count, load_tensors, write_tensors
 
 if TYPE_CHECKING:
     from setfit_quantum.head import SetFitQuantumHead
@@ -165,13 +165,7 @@ def _check_size(path: Path, config: QuantumHeadConfig) -> None:
     else:
         weights += config.in_features * (config.encoder_hidden_dim or config.n_qubits)
     if weights:
-        file = path.parent / HEAD_WEIGHTS
-        if not is_regular_file(file):
-            raise ModelFileError(file, "is missing.")
-        if 4 * weights > file.stat().st_size:
-            raise ModelFileError(
-                path, f"asks for {weights} weights, more than {HEAD_WEIGHTS} holds.", "head.in_features"
-            )
+        check_weight_count(path, weights, path.parent / HEAD_WEIGHTS, "head.in_features")
     if gates > _MAX_GATES:
         raise ModelFileError(path, f"asks for {gates} blocks of gates; at most {_MAX_GATES} are built.", "head")
 

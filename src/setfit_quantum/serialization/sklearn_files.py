@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -11,14 +12,34 @@ from typing import Any
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.json_files import is_regular_file
 
+logger = logging.getLogger(__name__)
+
 _FREE_BYTES, _MAX_RATIO = 2**24, 20
 
 
 def write_sklearn_head(path: Path, head: Any) -> None:
-    """Write an estimator."""
+    """Write an estimator, and read it back to be sure that it can be loaded.
+
+    Raises:
+        TypeError: It holds something that cannot be saved without pickle.
+    """
     import skops.io
 
-    skops.io.dump(head, path)
+    try:
+        skops.io.dump(head, path)
+        types = _untrusted_types(path)
+        skops.io.load(path, trusted=types)  # whatever it is, it is in this process already
+    except Exception as error:  # skops raises whatever its node readers and writers stumble over
+        raise TypeError(
+            f"Argument `model_head` must be an estimator that skops can save, but this {type(head).__name__} cannot be "
+            f"saved without pickle ({type(error).__name__}: {error})."
+        ) from error
+    if types:
+        logger.warning(
+            "The %s holds types that skops does not take for safe: whoever loads the model must pass trusted=%r.",
+            type(head).__name__,
+            types,
+        )
 
 
 def read_sklearn_head(path: Path, trusted: Sequence[str] = ()) -> Any:
@@ -26,7 +47,7 @@ def read_sklearn_head(path: Path, trusted: Sequence[str] = ()) -> Any:
 
     Args:
         path: A file that `write_sklearn_head` wrote.
-        trusted: Names of types outside scikit-learn that the caller trusts.
+        trusted: Names of types that the caller trusts, beyond those that skops knows to be safe.
 
     Raises:
         ModelFileError: Damaged, or with types that are not trusted; the message names them.
@@ -38,13 +59,13 @@ def read_sklearn_head(path: Path, trusted: Sequence[str] = ()) -> Any:
         raise ModelFileError(path, "is missing.")
     try:
         _check_archive(path)
-        untrusted = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
+        untrusted = sorted(set(_untrusted_types(path)) - set(trusted))
         if untrusted:
             raise ModelFileError(
                 path,
                 f"holds the types {untrusted}, which could run code. Pass trusted={untrusted!r} if you trust them.",
             )
-        return skops.io.load(path, trusted=list(trusted))
+        head = skops.io.load(path, trusted=list(trusted))
     except ModelFileError:
         raise
     # skops raises whatever its node readers stumble over; each means that the file is not what it should be.
@@ -53,6 +74,15 @@ def read_sklearn_head(path: Path, trusted: Sequence[str] = ()) -> Any:
         OSError, ImportError, IndexError, NotImplementedError, MemoryError, RecursionError, zlib.error, RuntimeError,
     ) as error:  # fmt: skip
         raise ModelFileError(path, f"is not a whole skops file ({type(error).__name__}: {error}).") from error
+    if isinstance(head, type) or not all(callable(getattr(head, name, None)) for name in ("fit", "predict")):
+        raise ModelFileError(path, f"holds a {type(head).__name__}, which is no estimator with `fit` and `predict`.")
+    return head
+
+
+def _untrusted_types(path: Path) -> list[str]:
+    import skops.io
+
+    return sorted(skops.io.get_untrusted_types(file=path))
 
 
 def _check_archive(path: Path) -> None:

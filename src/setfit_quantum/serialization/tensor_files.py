@@ -17,6 +17,9 @@ _KINDS = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
 
 _MAX_HEADER = 2**16
 
+MAX_WEIGHTS = 2**26
+"""Far more than a head has: a linear layer from 4,096 features to 16,384 classes."""
+
 
 def write_tensors(path: Path, module: nn.Module) -> None:
     """Write a module's parameters and buffers.
@@ -32,6 +35,26 @@ def write_tensors(path: Path, module: nn.Module) -> None:
             raise ValueError(f"Argument `head` must have finite parameters, but `{name}` has NaN or infinite entries.")
     # One entry only: safetensors writes several in a random order, and the same head would not give the same file.
     save_file(tensors, str(path), metadata={"format": "pt"})
+
+
+def check_weight_count(config: Path, count: int, file: Path, field: str) -> None:
+    """Refuse settings that ask for more weights than their file holds, before memory is taken for them.
+
+    Args:
+        config: The file with the settings.
+        count: At least so many weights would be made.
+        file: The file with the weights.
+        field: The setting to name.
+
+    Raises:
+        ModelFileError: Naming the field, or the file if it is missing.
+    """
+    if not is_regular_file(file):
+        raise ModelFileError(file, "is missing.")
+    if count > MAX_WEIGHTS:  # a sparse file can look as large as it likes
+        raise ModelFileError(config, f"asks for {count} weights; at most {MAX_WEIGHTS} are read.", field)
+    if 4 * count > file.stat().st_size:
+        raise ModelFileError(config, f"asks for {count} weights, more than {file.name} holds.", field)
 
 
 def load_tensors(path: Path, module: nn.Module) -> None:
