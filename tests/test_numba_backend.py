@@ -273,7 +273,7 @@ def test_backward_twice_gives_the_same_gradient(fast):
 
 def test_many_threads_at_once(fast, monkeypatch):
     """Concurrent callers get what they would get alone, bit for bit."""
-    monkeypatch.setattr("setfit_quantum.backends.numba_engine.threads.MIN_ROWS_PER_TILE", 1)
+    monkeypatch.setattr("setfit_quantum.backends.numba_engine.threads.MIN_ROWS_PER_THREAD", 1)
     circuit = build_reuploading(6, 2, 1, 2, 1)
 
     def run(seed):
@@ -293,7 +293,7 @@ def test_many_threads_at_once(fast, monkeypatch):
 
 
 def test_thread_count_does_not_change_results(fast, monkeypatch):
-    monkeypatch.setattr("setfit_quantum.backends.numba_engine.threads.MIN_ROWS_PER_TILE", 1)
+    monkeypatch.setattr("setfit_quantum.backends.numba_engine.threads.MIN_ROWS_PER_THREAD", 1)
     circuit = build_encoder(8, 3, 5)
     weights = torch.linspace(-3, 3, circuit.num_parameters, requires_grad=True)
     state = torch.nn.functional.normalize(torch.randn(40, 200, generator=torch.Generator().manual_seed(0)))
@@ -317,7 +317,7 @@ def test_engine_works_in_a_forked_child(fast):
         "import os, torch\n"
         "from setfit_quantum.backends.numba_engine import NumbaBackend, threads\n"
         "from setfit_quantum.circuit.ansatz import build_pqc\n"
-        "threads.MIN_ROWS_PER_TILE = 1\n"
+        "threads.MIN_ROWS_PER_THREAD = 1\n"
         "circuit, weights, state = build_pqc(4, 2, 1), torch.linspace(-1, 1, 12), torch.eye(16)[:16]\n"
         "run = lambda: NumbaBackend().expectations(circuit, weights, None, state)\n"
         "expected = run()\n"
@@ -334,18 +334,19 @@ def test_compiled_code_is_cached_on_disk(tmp_path):
     """A second process loads the kernels instead of compiling them."""
     script = (
         "import torch\n"
-        "from setfit_quantum.backends.numba_engine import NumbaBackend, kernels\n"
+        "from setfit_quantum.backends.numba_engine import NumbaBackend\n"
+        "from setfit_quantum.backends.numba_engine.work import work\n"
         "from setfit_quantum.circuit.ansatz import build_pqc\n"
         "circuit = build_pqc(2, 1, 1)\n"
         "NumbaBackend().expectations(circuit, torch.zeros(4, requires_grad=True)).sum().backward()\n"
-        "print([sum(f.stats.cache_hits.values()) for f in (kernels.forward_tiles, kernels.backward_tiles)])\n"
+        "print(sum(work.stats.cache_hits.values()))\n"
     )
     environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     hits = [
         subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
         for _ in range(2)
     ]
-    assert [run.stdout.strip() for run in hits] == ["[0, 0]", "[1, 1]"]
+    assert [run.stdout.strip() for run in hits] == ["0", "1"]
 
 
 @pytest.mark.parametrize(

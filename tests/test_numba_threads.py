@@ -1,4 +1,4 @@
-"""Sharing tiles among threads: errors, interruptions and callers beside each other."""
+"""Sharing tiles among threads: sleeping workers, errors, interruptions and callers beside each other."""
 
 import random
 import signal
@@ -7,90 +7,129 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
+from setfit_quantum.backends import get_backend
 from setfit_quantum.backends.numba_engine import threads
+from setfit_quantum.backends.numba_engine.order import CHUNK, N_TILES, NEXT_TILE
+from setfit_quantum.backends.numba_engine.work import ASLEEP, FREE, MAILBOX, SERVE
+from setfit_quantum.circuit.ansatz import build_reuploading
+
+LANES = 8
+CIRCUIT = build_reuploading(6, 2, 1, 2, 1)
 
 
 @pytest.fixture(autouse=True)
 def _two_threads_for_any_work(monkeypatch):
-    monkeypatch.setattr(threads, "MIN_ROWS_PER_TILE", 1)
+    monkeypatch.setattr(threads, "MIN_ROWS_PER_THREAD", 1)
     monkeypatch.setattr(threads, "available_cores", lambda: 2)
 
 
-def in_main_thread():
-    return threading.current_thread() is threading.main_thread()
+@pytest.fixture
+def orders(monkeypatch):
+    """Every order that was carried out."""
+    seen = []
+    carry_out = threads.carry_out
+
+    def remember(order, *arguments):
+        seen.append(order)
+        carry_out(order, *arguments)
+
+    monkeypatch.setattr("setfit_quantum.backends.numba_engine.backend.carry_out", remember)
+    return seen
 
 
-def test_every_tile_is_done_once():
-    for n_tiles in (0, 1, 2, 3, 7, 100):
-        counts = np.zeros(n_tiles, np.int64)
-
-        def run(first, last, counts=counts):
-            counts[first:last] += 1
-
-        threads.share_tiles(run, n_tiles, 10)
-        assert (counts == 1).all()
-
-
-def test_both_threads_work():
-    names = set()
-
-    def run(first, last):
-        names.add(threading.current_thread().name)
-        time.sleep(0.1)
-
-    threads.share_tiles(run, 8, 10)
-    assert len(names) == 2
+def run(batch, backend=None):
+    """Expectations and gradients of a fixed problem."""
+    generator = torch.Generator().manual_seed(batch)
+    weights = torch.randn(CIRCUIT.num_parameters, generator=generator, requires_grad=True)
+    features = torch.randn(batch, 6, generator=generator)
+    z = (backend or get_backend("numba")).expectations(CIRCUIT, weights, features)
+    z.square().sum().backward()
+    return z.detach(), weights.grad
 
 
-def test_a_worker_that_sleeps_holds_nobody_up(monkeypatch):
-    """The caller does what no worker takes."""
-    monkeypatch.setattr(threads._Worker, "post", lambda self, batch: None)
-    done = []
-    threads.share_tiles(lambda first, last: done.extend(range(first, last)), 10, 10)
-    assert done == list(range(10))
+@pytest.fixture
+def alone(monkeypatch):
+    """The same on one thread, by batch size."""
+    batches = [1, 8, 16, 17, 24, 100, 800]
+    with monkeypatch.context() as patch:
+        patch.setattr(threads, "available_cores", lambda: 1)
+        return {batch: run(batch) for batch in batches}
 
 
-def test_an_error_in_a_worker_reaches_the_caller():
-    def run(first, last):
-        time.sleep(0.2)
-        if not in_main_thread():
-            raise IndexError("from the worker")
-
-    with pytest.raises(IndexError, match="from the worker"):
-        threads.share_tiles(run, 8, 10)
-    test_every_tile_is_done_once()
+def check(alone, batch):
+    for found, expected in zip(run(batch), alone[batch], strict=True):
+        assert torch.equal(found, expected)
 
 
-def test_ctrl_c_waits_for_the_workers():
-    """An interrupted caller must not leave while a worker still writes into its arrays."""
-    begun, finished = [], []
-
-    def run(first, last):
-        begun.append(first)
-        time.sleep(0.1)
-        if in_main_thread():
-            signal.raise_signal(signal.SIGINT)
-        time.sleep(0.3)
-        finished.append(first)
-
-    with pytest.raises(KeyboardInterrupt):
-        threads.share_tiles(run, 8, 10)
-    assert len(begun) == 2
-    assert len(finished) == 1
-    test_every_tile_is_done_once()
+def test_every_tile_is_done_once(alone, orders):
+    for batch in alone:
+        backend = get_backend("numba")
+        before = backend.rows_swept
+        run(batch, backend)
+        tiles = -(-batch // LANES)
+        assert orders[-1][N_TILES] == tiles
+        rows = backend.rows_swept - before
+        assert rows % tiles == 0
+        check(alone, batch)
 
 
-def test_interruptions_at_any_moment_break_nothing():
+def both_worked(order):
+    """Whoever finds no tile left has moved the counter once more."""
+    return order[NEXT_TILE] // order[CHUNK] - -(-order[N_TILES] // order[CHUNK]) == 2
+
+
+def test_both_threads_work(alone, orders):
+    for _ in range(200):
+        check(alone, 800)
+    assert sum(both_worked(order) for order in orders) > 20
+
+
+def test_a_worker_that_sleeps_holds_nobody_up(alone, monkeypatch):
+    """The caller does what no worker takes, and takes its order back."""
+    check(alone, 16)
+    time.sleep(0.05)
+    monkeypatch.setattr(threads._Worker, "wake", lambda self: None)
+    check(alone, 800)
+    assert threads._mailboxes[0] == ASLEEP
+
+
+def test_an_error_in_a_worker_reaches_the_caller(alone, monkeypatch):
+    work = threads.work
+
+    def fail(role, address, mailboxes, number):
+        if role != SERVE:
+            return work(role, address, mailboxes, number)
+        while (given := int(mailboxes[number * MAILBOX])) <= 0:
+            time.sleep(0)
+        mailboxes[number * MAILBOX] = -given
+        raise MemoryError
+
+    check(alone, 16)
+    time.sleep(0.05)
+    monkeypatch.setattr(threads, "work", fail)
+
+    def run_often():
+        for _ in range(100):
+            run(800)
+
+    with pytest.raises(MemoryError, match="ran out of memory"):
+        run_often()
+    monkeypatch.undo()
+    check(alone, 800)
+
+
+def test_interruptions_at_any_moment_break_nothing(alone, orders):
     """Signals at random moments, in the protocol as well as in the work: no deadlock, no lost worker."""
     hits = 0
 
     def interrupt(number, frame):
         raise KeyboardInterrupt
 
-    def run(first, last):
-        time.sleep(1e-4)
-
+    weights = torch.zeros(CIRCUIT.num_parameters)
+    features = torch.zeros(100, 6)
+    backend = get_backend("numba")
     former = signal.signal(signal.SIGALRM, interrupt)
     moments = random.Random(0)
     try:
@@ -100,7 +139,7 @@ def test_interruptions_at_any_moment_break_nothing():
                 try:
                     signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, 1.5e-3))
                     for _ in range(20):
-                        threads.share_tiles(run, 8, 10)
+                        backend.expectations(CIRCUIT, weights, features)
                         time.sleep(moments.choice((0, 6e-4)))
                 finally:
                     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -110,14 +149,21 @@ def test_interruptions_at_any_moment_break_nothing():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
     assert hits > 100
-    test_every_tile_is_done_once()
-    test_both_threads_work()
+    assert threads._mailboxes[0] in (FREE, ASLEEP)
+    orders.clear()  # the last may have been interrupted before it began
+    test_both_threads_work(alone, orders)
 
 
-def test_callers_beside_each_other():
+def test_callers_beside_each_other(alone):
+    failures = []
+
     def call():
-        for _ in range(50):
-            test_every_tile_is_done_once()
+        try:
+            for _ in range(30):
+                for batch in alone:
+                    check(alone, batch)
+        except BaseException as error:
+            failures.append(error)
 
     callers = [threading.Thread(target=call) for _ in range(4)]
     for caller in callers:
@@ -125,3 +171,19 @@ def test_callers_beside_each_other():
     for caller in callers:
         caller.join(60)
     assert not any(caller.is_alive() for caller in callers)
+    assert not failures
+
+
+def test_orders_keep_their_arguments(orders):
+    """A backward sweep may come long after, when much else has been allocated."""
+    weights = torch.randn(CIRCUIT.num_parameters, generator=torch.Generator().manual_seed(0))
+    features = torch.randn(64, 6, generator=torch.Generator().manual_seed(1))
+    results = []
+    for crowd in (0, 50):
+        leaf = weights.clone().requires_grad_()
+        z = get_backend("numba").expectations(CIRCUIT, leaf, features)
+        rubbish = [np.full((8, 64, 8), np.nan, np.float32) for _ in range(crowd)]
+        z.square().sum().backward()
+        results.append(leaf.grad)
+        del rubbish
+    assert torch.equal(*results)

@@ -9,7 +9,7 @@ angles alone: where that nears the end of float32, the state is scaled back.
 import numpy as np
 from numba import njit
 
-from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS
+from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS, keep_apart
 from setfit_quantum.backends.numba_engine.program import BEFORE, CONSTANT, FEATURE, ROTATION
 from setfit_quantum.backends.numba_engine.vector import LANES
 
@@ -33,6 +33,7 @@ def fill_trigonometry(
 
     `shrinkage` (rotations, lanes), in float64, is what undoes the growth of a squared amplitude.
     """
+    keep_apart()
     cos[:, :] = 1.0
     sin[:, :] = 0.0
     # Lanes beyond the batch repeat its last sample; nothing of them is read.
@@ -121,6 +122,7 @@ def plan_forward(operations, shrinkage, plans, factors, so_far):
 
     `so_far` (lanes) is left with what the squares of the final amplitudes must be multiplied by.
     """
+    keep_apart()
     own = np.empty(LANES, np.float64)
     so_far[:] = 1.0
     for index in range(len(operations)):
@@ -139,6 +141,7 @@ def plan_backward(operations, shrinkage, plans, factors, so_far, gradient_scale)
 
     `gradient_scale` (rotations, lanes) is what each rotation's sum must be multiplied by.
     """
+    keep_apart()
     own = np.empty(LANES, np.float64)
     for index in range(len(operations) - 1, -1, -1):
         exact = plans[index] == EXACT

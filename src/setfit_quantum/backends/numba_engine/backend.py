@@ -14,11 +14,24 @@ import torch
 from torch import Tensor
 
 from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments, check_inputs
-from setfit_quantum.backends.numba_engine import kernels
 from setfit_quantum.backends.numba_engine.measure import EXPECTATIONS, MOMENTS, PROBABILITIES
+from setfit_quantum.backends.numba_engine.order import (
+    BACKWARD,
+    FORWARD,
+    KEEP,
+    MODE,
+    N_READOUT,
+    SAMPLES_PER_ROW,
+    SHARED,
+    new_order,
+    set_gradients,
+    set_inputs,
+    set_number,
+    set_values,
+)
 from setfit_quantum.backends.numba_engine.program import Program, compile_program, half_angles
 from setfit_quantum.backends.numba_engine.rows import empty_rows
-from setfit_quantum.backends.numba_engine.threads import share_tiles
+from setfit_quantum.backends.numba_engine.threads import carry_out, count_threads
 from setfit_quantum.backends.numba_engine.vector import LANES
 
 if TYPE_CHECKING:
@@ -27,9 +40,10 @@ if TYPE_CHECKING:
     from setfit_quantum.circuit import Circuit
     from setfit_quantum.noise import PauliErrors
 
-_NO_FLOATS = np.empty((0, 0), np.float32)
-_NO_PAIRS = np.empty((0, 0, 0), np.float32)
+NO_FLOATS = np.empty((0, 0), np.float32)
+NO_PAIRS = np.empty((0, 0, 0), np.float32)
 NO_CODES = np.empty((0, 0), np.uint8)
+NO_GRADIENTS = np.empty((0, 0, 0), np.float32)
 
 
 class NumbaBackend(Backend):
@@ -153,8 +167,8 @@ def allocate_outputs(mode: int, batch: int, m: int) -> list[np.ndarray]:
     """Arrays for z, zz and probabilities, of which the last two are empty where the mode has none."""
     return [
         np.empty((batch, m), np.float32),
-        np.empty((batch, m, m), np.float32) if mode == MOMENTS else _NO_PAIRS,
-        np.empty((batch, 2**m), np.float32) if mode == PROBABILITIES else _NO_FLOATS,
+        np.empty((batch, m, m), np.float32) if mode == MOMENTS else NO_PAIRS,
+        np.empty((batch, 2**m), np.float32) if mode == PROBABILITIES else NO_FLOATS,
     ]
 
 
@@ -186,9 +200,9 @@ class _Call:
         rows = rows if rows.ndim == 2 else rows[None, :]
         self.samples_per_row = self.batch // rows.shape[0]
         self.shared = rows.shape[0] == 1
-        latent = _NO_FLOATS if features is None else features.detach().numpy()
+        latent = NO_FLOATS if features is None else features.detach().numpy()
         self.angle_tables = (*half_angles(rows), *half_angles(latent), *self.program.constant_tables)
-        self.initial = _NO_FLOATS
+        self.initial = NO_FLOATS
         if initial_state is not None:
             self.initial = np.require(initial_state.detach().numpy(), np.float32, ["C", "W"])
 
@@ -196,19 +210,20 @@ class _Call:
         """Run the circuits; `keep` retains the final states for `backward`."""
         outputs = allocate_outputs(self.mode, self.batch, self.n_readout)
         rows = 2**self.program.n_qubits
-        states = empty_rows(self.n_tiles, rows) if keep else None
-        work = np.zeros(self.n_tiles, np.int64)
-
-        def run(first: int, last: int) -> None:
-            own = empty_rows(1, rows) if states is None else states
-            kernels.forward_tiles(
-                first, last, self.program.arrays, self.angle_tables, self.samples_per_row, self.initial, self.codes,
-                own, keep, self.mode, self.n_readout, *outputs, work,
-            )  # fmt: skip
-
-        share_tiles(run, self.n_tiles, rows * len(self.program.operations))
-        self.states = states
-        self.backend.rows_swept += int(work.sum())
+        n_threads = count_threads(self.n_tiles, rows * len(self.program.operations))
+        states = empty_rows(self.n_tiles if keep else n_threads, rows)
+        self.swept = np.zeros(self.n_tiles, np.int64)
+        order = new_order(self.program.packed)
+        set_inputs(order, self.angle_tables, self.codes, states, self.swept, self.initial)
+        set_values(order, *outputs)
+        for argument, value in (
+            (MODE, self.mode), (N_READOUT, self.n_readout), (SAMPLES_PER_ROW, self.samples_per_row), (KEEP, keep)
+        ):  # fmt: skip
+            set_number(order, argument, value)
+        carry_out(order, FORWARD, self.n_tiles, n_threads)
+        self.order = order
+        self.states = states if keep else None
+        self.backend.rows_swept += int(self.swept.sum())
         return [outputs[index] for index in used_outputs(self.mode)]
 
     def backward(self, by_output: list[np.ndarray | None], n_initial: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -221,17 +236,17 @@ class _Call:
         weight_gradient = np.zeros((self.n_tiles if self.shared else self.batch, self.program.n_weights), np.float32)
         feature_gradient = np.zeros((self.batch, self.program.n_features), np.float32)
         initial_gradient = np.empty((self.batch if n_initial else 0, n_initial), np.float32)
-        work = np.zeros(self.n_tiles, np.int64)
-
-        def run(first: int, last: int) -> None:
-            kernels.backward_tiles(
-                first, last, self.program.arrays, self.angle_tables, self.samples_per_row, self.codes, states,
-                empty_rows(2**self.program.n_qubits, beside=True), self.mode, self.n_readout, *gradients, self.shared,
-                weight_gradient, feature_gradient, initial_gradient, work,
-            )  # fmt: skip
-
-        share_tiles(run, self.n_tiles, 2 * 2**self.program.n_qubits * len(self.program.operations))
-        self.backend.rows_swept += int(work.sum())
+        rows = 2**self.program.n_qubits
+        n_threads = count_threads(self.n_tiles, 2 * rows * len(self.program.operations))
+        cotangents = empty_rows(n_threads, rows, beside=True)
+        order = self.order
+        set_values(order, *gradients)
+        set_gradients(
+            order, cotangents, weight_gradient, feature_gradient, initial_gradient, NO_GRADIENTS, NO_FLOATS
+        )  # fmt: skip
+        set_number(order, SHARED, self.shared)
+        carry_out(order, BACKWARD, self.n_tiles, n_threads)
+        self.backend.rows_swept += int(self.swept.sum())
         return weight_gradient, feature_gradient, initial_gradient
 
 

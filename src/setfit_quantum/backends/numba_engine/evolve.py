@@ -11,7 +11,7 @@ from numba import njit
 
 from setfit_quantum.backends.numba_engine import vector
 from setfit_quantum.backends.numba_engine.angles import EXACT, RESCALE
-from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS
+from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS, keep_apart
 from setfit_quantum.backends.numba_engine.exact import apply_exact, undo_exact
 from setfit_quantum.backends.numba_engine.program import (
     BLOCK,
@@ -38,102 +38,6 @@ def _scale(tile, factors):
 
 
 @njit(**COMPILE_OPTIONS)
-def _apply_by_two(tile, tangents, operations, index, n_rows):
-    kind = operations[index, KIND]
-    if kind == CHAIN:
-        vector.chain_by_two(tile, tangents, operations, index, n_rows)
-    elif kind == REVERSE_CHAIN:
-        vector.reverse_chain_by_two(tile, tangents, operations, index, n_rows)
-    elif kind == CHAIN_AFTER_12:
-        vector.chain_after_12_by_two(tile, tangents, operations, index, n_rows)
-    elif kind == CHAIN_AFTER_1:
-        vector.chain_after_1_by_two(tile, tangents, operations, index, n_rows)
-    elif kind == CHAIN_AFTER_012:
-        vector.chain_after_012_by_two(tile, tangents, operations, index, n_rows)
-    elif kind == BLOCK:
-        vector.block_by_two(tile, tangents, operations, index, n_rows)
-    elif kind == ROTATE_TWO:
-        vector.rotate_two_by_two(tile, tangents, operations, index, n_rows)
-    elif kind == ROTATE:
-        vector.rotate_by_two(tile, tangents, operations, index, n_rows)
-    else:
-        vector.cnot_by_two(tile, tangents, operations, index, n_rows)
-
-
-@njit(**COMPILE_OPTIONS)
-def _apply_by_one(tile, tangents, operations, index, n_rows):
-    kind = operations[index, KIND]
-    if kind == CHAIN:
-        vector.chain(tile, tangents, operations, index, n_rows)
-    elif kind == REVERSE_CHAIN:
-        vector.reverse_chain(tile, tangents, operations, index, n_rows)
-    elif kind == CHAIN_AFTER_12:
-        vector.chain_after_12(tile, tangents, operations, index, n_rows)
-    elif kind == CHAIN_AFTER_1:
-        vector.chain_after_1(tile, tangents, operations, index, n_rows)
-    elif kind == CHAIN_AFTER_012:
-        vector.chain_after_012(tile, tangents, operations, index, n_rows)
-    elif kind == BLOCK:
-        vector.block(tile, tangents, operations, index, n_rows)
-    elif kind == ROTATE_TWO:
-        vector.rotate_two(tile, tangents, operations, index, n_rows)
-    elif kind == ROTATE:
-        vector.rotate(tile, tangents, operations, index, n_rows)
-    else:
-        vector.cnot(tile, tangents, operations, index, n_rows)
-
-
-@njit(**COMPILE_OPTIONS)
-def _undo_one(tile, cotangent, gradient, tangents, operations, index, n_rows):
-    kind = operations[index, KIND]
-    if kind == CHAIN:
-        vector.undo_chain(tile, cotangent, gradient, tangents, operations, index, n_rows)
-    elif kind == REVERSE_CHAIN:
-        vector.undo_reverse_chain(tile, cotangent, gradient, tangents, operations, index, n_rows)
-    elif kind == CHAIN_AFTER_12:
-        vector.undo_chain_after_12(tile, cotangent, gradient, tangents, operations, index, n_rows)
-    elif kind == CHAIN_AFTER_1:
-        vector.undo_chain_after_1(tile, cotangent, gradient, tangents, operations, index, n_rows)
-    elif kind == CHAIN_AFTER_012:
-        vector.undo_chain_after_012(tile, cotangent, gradient, tangents, operations, index, n_rows)
-    elif kind == BLOCK:
-        vector.undo_block(tile, cotangent, gradient, tangents, operations, index, n_rows)
-    elif kind == ROTATE_TWO:
-        vector.undo_rotate_two(tile, cotangent, gradient, tangents, operations, index, n_rows)
-    elif kind == ROTATE:
-        vector.undo_rotate(tile, cotangent, gradient, tangents, operations, index, n_rows)
-    else:
-        vector.undo_cnot(tile, cotangent, gradient, tangents, operations, index, n_rows)
-
-
-@njit(**COMPILE_OPTIONS)
-def _apply(tile, cos, sin, tangents, operations, plans, factors, first, last):
-    n_rows = tile.shape[0]
-    for index in range(first, last):
-        if plans[index] & RESCALE:
-            _scale(tile, factors[index])
-        if plans[index] == EXACT:
-            apply_exact(tile, cos, sin, operations, index)
-        elif PAIRS_ROWS and operations[index, SORTED] > 0:
-            _apply_by_two(tile, tangents, operations, index, n_rows)
-        else:
-            _apply_by_one(tile, tangents, operations, index, n_rows)
-
-
-@njit(**COMPILE_OPTIONS)
-def _undo(tile, cotangent, gradient, cos, sin, tangents, operations, plans, factors, first, last):
-    n_rows = tile.shape[0]
-    for index in range(last - 1, first - 1, -1):
-        if plans[index] & RESCALE:
-            _scale(tile, factors[index])
-            _scale(cotangent, factors[index])
-        if plans[index] == EXACT:
-            undo_exact(tile, cotangent, gradient, cos, sin, operations, index)
-        else:
-            _undo_one(tile, cotangent, gradient, tangents, operations, index, n_rows)
-
-
-@njit(**COMPILE_OPTIONS)
 def _first_row(outer, shifts):
     """Row of the tile where the pass's local row 0 lies for outer index `outer`: a zero bit at each shift."""
     row = outer
@@ -154,41 +58,117 @@ def _fill_offsets(offsets, shifts):
 @njit(**COMPILE_OPTIONS)
 def evolve(tile, cos, sin, tangents, passes, pass_shifts, operations, plans, factors):
     """Run every pass over `tile`; passes over fewer wires than the circuit work in a gathered buffer."""
-    n_rows = tile.shape[0]
+    keep_apart()
+    offsets = np.empty(0, np.int64)
     for number in range(len(passes)):
         first, last, first_shift, n_wires = passes[number]
-        if 1 << n_wires == n_rows:
-            _apply(tile, cos, sin, tangents, operations, plans, factors, first, last)
-            continue
+        n_rows = 1 << n_wires
+        direct = n_rows == tile.shape[0]
         shifts = pass_shifts[first_shift : first_shift + n_wires]
-        offsets = np.empty(1 << n_wires, np.int64)
-        _fill_offsets(offsets, shifts)
-        buffer = empty_buffer(1 << n_wires, 0)
-        for outer in range(n_rows >> n_wires):
-            first_row = _first_row(outer, shifts)
-            gather(tile, buffer, offsets, first_row)
-            _apply(buffer, cos, sin, tangents, operations, plans, factors, first, last)
-            scatter(tile, buffer, offsets, first_row)
+        block = tile
+        if not direct:
+            offsets = np.empty(n_rows, np.int64)
+            _fill_offsets(offsets, shifts)
+            block = empty_buffer(n_rows, 0)
+        for outer in range(tile.shape[0] >> n_wires):
+            first_row = 0
+            if not direct:
+                first_row = _first_row(outer, shifts)
+                gather(tile, block, offsets, first_row)
+            for index in range(first, last):
+                kind = operations[index, KIND]
+                if plans[index] & RESCALE:
+                    _scale(block, factors[index])
+                if plans[index] == EXACT:
+                    apply_exact(block, cos, sin, operations, index)
+                elif PAIRS_ROWS and operations[index, SORTED] > 0:
+                    if kind == CHAIN:
+                        vector.chain_by_two(block, tangents, operations, index, n_rows)
+                    elif kind == REVERSE_CHAIN:
+                        vector.reverse_chain_by_two(block, tangents, operations, index, n_rows)
+                    elif kind == CHAIN_AFTER_12:
+                        vector.chain_after_12_by_two(block, tangents, operations, index, n_rows)
+                    elif kind == CHAIN_AFTER_1:
+                        vector.chain_after_1_by_two(block, tangents, operations, index, n_rows)
+                    elif kind == CHAIN_AFTER_012:
+                        vector.chain_after_012_by_two(block, tangents, operations, index, n_rows)
+                    elif kind == BLOCK:
+                        vector.block_by_two(block, tangents, operations, index, n_rows)
+                    elif kind == ROTATE_TWO:
+                        vector.rotate_two_by_two(block, tangents, operations, index, n_rows)
+                    elif kind == ROTATE:
+                        vector.rotate_by_two(block, tangents, operations, index, n_rows)
+                    else:
+                        vector.cnot_by_two(block, tangents, operations, index, n_rows)
+                else:
+                    if kind == CHAIN:
+                        vector.chain(block, tangents, operations, index, n_rows)
+                    elif kind == REVERSE_CHAIN:
+                        vector.reverse_chain(block, tangents, operations, index, n_rows)
+                    elif kind == CHAIN_AFTER_12:
+                        vector.chain_after_12(block, tangents, operations, index, n_rows)
+                    elif kind == CHAIN_AFTER_1:
+                        vector.chain_after_1(block, tangents, operations, index, n_rows)
+                    elif kind == CHAIN_AFTER_012:
+                        vector.chain_after_012(block, tangents, operations, index, n_rows)
+                    elif kind == BLOCK:
+                        vector.block(block, tangents, operations, index, n_rows)
+                    elif kind == ROTATE_TWO:
+                        vector.rotate_two(block, tangents, operations, index, n_rows)
+                    elif kind == ROTATE:
+                        vector.rotate(block, tangents, operations, index, n_rows)
+                    else:
+                        vector.cnot(block, tangents, operations, index, n_rows)
+            if not direct:
+                scatter(tile, block, offsets, first_row)
 
 
 @njit(**COMPILE_OPTIONS)
 def unevolve(tile, cotangent, gradient, cos, sin, tangents, passes, pass_shifts, operations, plans, factors):
     """Undo every pass on `tile` and `cotangent`; add twice each rotation's gradient to `gradient` (rows: rotations)."""
-    n_rows = tile.shape[0]
+    keep_apart()
+    offsets = np.empty(0, np.int64)
     for number in range(len(passes) - 1, -1, -1):
         first, last, first_shift, n_wires = passes[number]
-        if 1 << n_wires == n_rows:
-            _undo(tile, cotangent, gradient, cos, sin, tangents, operations, plans, factors, first, last)
-            continue
+        n_rows = 1 << n_wires
+        direct = n_rows == tile.shape[0]
         shifts = pass_shifts[first_shift : first_shift + n_wires]
-        offsets = np.empty(1 << n_wires, np.int64)
-        _fill_offsets(offsets, shifts)
-        buffer = empty_buffer(1 << n_wires, 0)
-        other = empty_buffer(1 << n_wires, 1)
-        for outer in range(n_rows >> n_wires):
-            first_row = _first_row(outer, shifts)
-            gather(tile, buffer, offsets, first_row)
-            gather(cotangent, other, offsets, first_row)
-            _undo(buffer, other, gradient, cos, sin, tangents, operations, plans, factors, first, last)
-            scatter(tile, buffer, offsets, first_row)
-            scatter(cotangent, other, offsets, first_row)
+        block, other = tile, cotangent
+        if not direct:
+            offsets = np.empty(n_rows, np.int64)
+            _fill_offsets(offsets, shifts)
+            block, other = empty_buffer(n_rows, 0), empty_buffer(n_rows, 1)
+        for outer in range(tile.shape[0] >> n_wires):
+            first_row = 0
+            if not direct:
+                first_row = _first_row(outer, shifts)
+                gather(tile, block, offsets, first_row)
+                gather(cotangent, other, offsets, first_row)
+            for index in range(last - 1, first - 1, -1):
+                kind = operations[index, KIND]
+                if plans[index] & RESCALE:
+                    _scale(block, factors[index])
+                    _scale(other, factors[index])
+                if plans[index] == EXACT:
+                    undo_exact(block, other, gradient, cos, sin, operations, index)
+                elif kind == CHAIN:
+                    vector.undo_chain(block, other, gradient, tangents, operations, index, n_rows)
+                elif kind == REVERSE_CHAIN:
+                    vector.undo_reverse_chain(block, other, gradient, tangents, operations, index, n_rows)
+                elif kind == CHAIN_AFTER_12:
+                    vector.undo_chain_after_12(block, other, gradient, tangents, operations, index, n_rows)
+                elif kind == CHAIN_AFTER_1:
+                    vector.undo_chain_after_1(block, other, gradient, tangents, operations, index, n_rows)
+                elif kind == CHAIN_AFTER_012:
+                    vector.undo_chain_after_012(block, other, gradient, tangents, operations, index, n_rows)
+                elif kind == BLOCK:
+                    vector.undo_block(block, other, gradient, tangents, operations, index, n_rows)
+                elif kind == ROTATE_TWO:
+                    vector.undo_rotate_two(block, other, gradient, tangents, operations, index, n_rows)
+                elif kind == ROTATE:
+                    vector.undo_rotate(block, other, gradient, tangents, operations, index, n_rows)
+                else:
+                    vector.undo_cnot(block, other, gradient, tangents, operations, index, n_rows)
+            if not direct:
+                scatter(tile, block, offsets, first_row)
+                scatter(cotangent, other, offsets, first_row)

@@ -8,7 +8,7 @@ Angles of exactly pi (bit flips) are common in circuits made by hand, and rare i
 import numpy as np
 from numba import njit
 
-from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS
+from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS, keep_apart
 from setfit_quantum.backends.numba_engine.program import BEFORE, KIND, PATTERNS, ROTATION, SHIFT
 from setfit_quantum.backends.numba_engine.vector import LANES
 
@@ -48,6 +48,7 @@ def _turn(tile, stride, cos, sin, sign):
 @njit(**COMPILE_OPTIONS)
 def apply_exact(tile, cos, sin, operations, index):
     """Run operation `index` on `tile`."""
+    keep_apart()
     gates = _GATES[operations[index, KIND]]
     for number in range(len(gates)):
         control, target, column = gates[number]
@@ -64,6 +65,7 @@ def apply_exact(tile, cos, sin, operations, index):
 @njit(**COMPILE_OPTIONS)
 def undo_exact(tile, cotangent, gradient, cos, sin, operations, index):
     """Undo operation `index` on `tile` and `cotangent`, and add up its gradients."""
+    keep_apart()
     gates = _GATES[operations[index, KIND]]
     for number in range(len(gates) - 1, -1, -1):
         control, target, column = gates[number]

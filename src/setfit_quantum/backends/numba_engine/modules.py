@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from setfit_quantum.backends.base import Backend, BackendError, Moments
-from setfit_quantum.backends.numba_engine import kernels
 from setfit_quantum.backends.numba_engine.backend import (
     NO_CODES,
+    NO_FLOATS,
     NumbaBackend,
     allocate_outputs,
     check_errors,
@@ -23,9 +23,25 @@ from setfit_quantum.backends.numba_engine.backend import (
     used_outputs,
 )
 from setfit_quantum.backends.numba_engine.measure import EXPECTATIONS, MOMENTS, PROBABILITIES
+from setfit_quantum.backends.numba_engine.order import (
+    BACKWARD,
+    FORWARD,
+    KEEP,
+    MODE,
+    N_READOUT,
+    SAMPLES_PER_ROW,
+    SHARED,
+    WIDEST,
+    new_order,
+    set_encoders,
+    set_gradients,
+    set_inputs,
+    set_number,
+    set_values,
+)
 from setfit_quantum.backends.numba_engine.program import compile_program, half_angles
 from setfit_quantum.backends.numba_engine.rows import empty_rows
-from setfit_quantum.backends.numba_engine.threads import share_tiles
+from setfit_quantum.backends.numba_engine.threads import carry_out, count_threads
 from setfit_quantum.backends.numba_engine.vector import LANES
 
 if TYPE_CHECKING:
@@ -180,6 +196,7 @@ class _ModulesCall:
         self.backend = backend
         self.encoder, self.program = compile_program(settings.encoder), compile_program(settings.circuit)
         self.shares = np.array(settings.shares)
+        self.settings = settings
         self.mode, self.n_readout = settings.mode, settings.n_readout
         errors = settings.errors
         self.batch = len(amplitudes)
@@ -204,7 +221,7 @@ class _ModulesCall:
         return 2**self.encoder.n_qubits, 2**self.program.n_qubits
 
     @property
-    def _swept(self) -> int:
+    def _rows_swept(self) -> int:
         encoder_rows, rows = self._rows
         return len(self.shares) * encoder_rows * len(self.encoder.operations) + rows * len(self.program.operations)
 
@@ -214,18 +231,20 @@ class _ModulesCall:
         encoder_rows, rows = self._rows
         encoder_states = empty_rows(self.n_tiles, len(self.shares), encoder_rows)
         states = empty_rows(self.n_tiles, rows)
-        work = np.zeros(self.n_tiles, np.int64)
-
-        def run(first: int, last: int) -> None:
-            kernels.forward_modules(
-                first, last, self.encoder.arrays, *self.encoder_tables, self.scale, self.shares, self.amplitudes,
-                encoder_states, self.latents, self.program.arrays, self.tables, self.codes, states, self.mode,
-                self.n_readout, *outputs, work,
-            )  # fmt: skip
-
-        share_tiles(run, self.n_tiles, self._swept)
+        self.swept = np.zeros(self.n_tiles, np.int64)
+        order = new_order(self.program.packed, self.encoder.packed)
+        set_inputs(order, self.tables, self.codes, states, self.swept, self.amplitudes)
+        set_values(order, *outputs)
+        set_encoders(order, *self.encoder_tables, self.scale, self.shares, encoder_states, self.latents)
+        for argument, value in (
+            (MODE, self.mode), (N_READOUT, self.n_readout), (SAMPLES_PER_ROW, self.batch), (KEEP, 1),
+            (WIDEST, max(self.settings.shares)),
+        ):  # fmt: skip
+            set_number(order, argument, value)
+        carry_out(order, FORWARD, self.n_tiles, count_threads(self.n_tiles, self._rows_swept))
+        self.order = order
         self.states = encoder_states, states
-        self.backend.rows_swept += int(work.sum())
+        self.backend.rows_swept += int(self.swept.sum())
         return [outputs[index] for index in used_outputs(self.mode)]
 
     def backward(self, by_output: list[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -233,23 +252,18 @@ class _ModulesCall:
         gradients = gradients_of_outputs(self.mode, self.batch, self.n_readout, by_output)
         if self.states is None:
             self.forward()  # a second backward through the same graph
-        assert self.states is not None
-        encoder_states, states = self.states
-        self.states = None
+        states, self.states = self.states, None  # the order names them: they must live until it is carried out
         n_encoders = len(self.shares)
         by_encoder = np.zeros((self.n_tiles, n_encoders, self.encoder.n_weights), np.float32)
         by_scale = np.zeros((self.n_tiles, n_encoders), np.float32)
         by_weight = np.zeros((self.n_tiles, self.program.n_weights), np.float32)
-        work = np.zeros(self.n_tiles, np.int64)
-
-        def run(first: int, last: int) -> None:
-            kernels.backward_modules(
-                first, last, self.encoder.arrays, *self.encoder_tables, self.scale, self.shares, encoder_states,
-                self.latents, self.program.arrays, self.tables, self.codes, states,
-                empty_rows(max(self._rows), beside=True), self.mode, self.n_readout, *gradients, by_encoder, by_scale,
-                by_weight, work,
-            )  # fmt: skip
-
-        share_tiles(run, self.n_tiles, 2 * self._swept)
-        self.backend.rows_swept += int(work.sum())
+        by_feature = np.zeros_like(self.latents)
+        n_threads = count_threads(self.n_tiles, 2 * self._rows_swept)
+        cotangents = empty_rows(n_threads, max(self._rows), beside=True)
+        set_values(self.order, *gradients)
+        set_gradients(self.order, cotangents, by_weight, by_feature, NO_FLOATS, by_encoder, by_scale)
+        set_number(self.order, SHARED, 1)
+        carry_out(self.order, BACKWARD, self.n_tiles, n_threads)
+        del states
+        self.backend.rows_swept += int(self.swept.sum())
         return by_encoder, by_scale, by_weight

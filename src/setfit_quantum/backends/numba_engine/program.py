@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from setfit_quantum.backends.base import BackendError
+from setfit_quantum.backends.numba_engine.order import pack_program
 from setfit_quantum.circuit import Circuit
 
 DIRECT_QUBITS = 14
@@ -84,9 +85,11 @@ class Program:
     operations: np.ndarray
 
     @cached_property
-    def arrays(self) -> tuple[Any, ...]:
-        """What the kernels take."""
-        return self.n_rotations, self.sources, self.gates, self.passes, self.pass_shifts, self.operations
+    def packed(self) -> np.ndarray:
+        """The program as arguments of an order."""
+        return np.asarray(
+            pack_program(self.n_rotations, self.sources, self.gates, self.passes, self.pass_shifts, self.operations)
+        )
 
     @cached_property
     def constant_tables(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,138 +1,119 @@
-"""Sharing tiles among threads: plain Python threads over kernels that release the GIL.
+"""Sharing an order's tiles among threads: plain Python threads over compiled code that needs no GIL.
 
 numba's own pools either abort when two Python threads enter them at once (workqueue) or do not survive a fork
-(OpenMP); this one does neither. Nothing is handed out: the caller puts ranges of tiles into a deque, and the caller
-and whichever workers are awake take them out one by one. So a worker that the operating system is slow to wake holds
-nobody up, any number of callers may share the workers, and an interrupted caller has only to empty the deque and to
-wait for what was taken. Only C-level operations carry the protocol, which a signal cannot tear.
-
-A step at 10 qubits lasts well under a millisecond, less than waking a thread a few times can take, so an idle worker
-first spins (without the GIL, for a fraction of a millisecond) before it sleeps.
+(OpenMP); this one does neither. Any number of callers may share the workers: each worker has a mailbox (see `work`),
+and a caller works by itself where none is free. An interrupted caller leaves only when nobody writes into its arrays.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from itertools import pairwise
 from queue import SimpleQueue
 
 import numpy as np
 
 from setfit_quantum.backends.cores import available_cores
-from setfit_quantum.backends.numba_engine.spin import wait_for_change, wait_for_pair
+from setfit_quantum.backends.numba_engine.order import ARGUMENTS, FAILED, N_TILES, NEXT_TILE
+from setfit_quantum.backends.numba_engine.work import ASLEEP, LEAD, MAILBOX, SERVE, WAIT, work
 
-MIN_ROWS_PER_TILE = 100_000
-"""Rows swept in a tile below which handing it to another thread costs more than it saves (about 0.1 ms)."""
-RANGES_PER_THREAD = 4
-"""Ranges that many tiles are cut into, so that threads of unequal speed end together."""
+MIN_ROWS_PER_THREAD = 20_000
+"""Rows swept below which another thread costs more than it saves (about 0.02 ms)."""
+CHUNKS_PER_THREAD = 4
+"""Portions that many tiles are taken in, so that threads of unequal speed end together."""
+MOST_WORKERS = 62
+"""As many as have a bit in an order."""
 _POLL_SECONDS = 2e-4
 
 
-class _Batch:
-    """One call's ranges of tiles, and for each worker how many it has begun to take and how many it has finished."""
-
-    def __init__(self, run: Callable[[int, int], None], ranges: list[tuple[int, int]], n_workers: int) -> None:
-        self.run = run
-        self.ranges = deque(ranges)
-        self.progress = np.zeros((n_workers, 2), np.int64)
-        self.errors: list[BaseException] = []
-
-    def work(self, number: int) -> None:
-        """What worker `number` does. It counts a range as begun before it takes one, so that none goes unseen."""
-        counts = self.progress[number]
-        while self.ranges:
-            counts[0] += 1
-            try:
-                part = self.take()
-                if part is not None:
-                    self.run(*part)
-            except BaseException as error:
-                self.errors.append(error)
-                self.ranges.clear()
-            counts[1] += 1
-
-    def take(self) -> tuple[int, int] | None:
-        """The next range, or None where another thread was faster."""
-        try:
-            return self.ranges.popleft()
-        except IndexError:
-            return None
-
-    def finish(self) -> None:
-        """Wait for what workers took, and only then raise an interruption: they write into the caller's arrays."""
-        interruption: BaseException | None = None
-        waiting = True
-        while waiting:
-            try:
-                self.ranges.clear()
-                for counts in self.progress:
-                    while not wait_for_pair(counts):
-                        time.sleep(_POLL_SECONDS)
-                waiting = False
-            except BaseException as error:
-                interruption = error
-        if interruption is not None:
-            raise interruption
-        if self.errors:
-            raise self.errors[0]
-
-
 class _Worker:
-    """A daemon thread that helps with the batches put into its inbox."""
+    """A daemon thread that serves through its mailbox, and sleeps while there is nothing to do."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, mailboxes: np.ndarray) -> None:
         self._number = number
-        self._inbox: SimpleQueue[_Batch] = SimpleQueue()
-        self._posted = np.zeros(1, np.int64)  # only a hint for the spinning
+        self._mailboxes = mailboxes
+        self._place = number * MAILBOX
+        self._calls: SimpleQueue[None] = SimpleQueue()
+        mailboxes[self._place] = ASLEEP
         threading.Thread(target=self._work, name=f"setfit-quantum-{number}", daemon=True).start()
 
-    def post(self, batch: _Batch) -> None:
-        self._posted[0] += 1
-        self._inbox.put(batch)
+    def wake(self) -> None:
+        if self._calls.empty():
+            self._calls.put(None)
 
     def _work(self) -> None:
-        seen = 0
         while True:
-            wait_for_change(self._posted, 0, seen)
-            batch = self._inbox.get()
-            seen = int(self._posted[0])
-            batch.work(self._number)
-            del batch  # its arrays may be large
+            self._calls.get()
+            try:
+                work(SERVE, 0, self._mailboxes, self._number)
+            except BaseException:  # out of memory; the caller says so
+                address = -int(self._mailboxes[self._place])
+                ctypes.c_int64.from_address(address + FAILED * self._mailboxes.itemsize).value = 1
+                self._mailboxes[self._place] = ASLEEP
 
 
 _workers: list[_Worker] = []
-_owner_process = 0
+_mailboxes = np.zeros(MOST_WORKERS * MAILBOX, np.int64)
+_owner_process = os.getpid()
+_lock = threading.Lock()
 
 
-def share_tiles(run: Callable[[int, int], None], n_tiles: int, rows_per_tile: int) -> None:
-    """Call `run(first, last)` over all tiles, on as many threads as PyTorch is allowed to use and the work is worth."""
-    n_threads = min(available_cores(), n_tiles, -(-n_tiles * rows_per_tile // MIN_ROWS_PER_TILE))
-    if n_threads <= 1:
-        if n_tiles:
-            run(0, n_tiles)
+def count_threads(n_tiles: int, rows_per_tile: int) -> int:
+    """How many threads so many tiles are worth, of those that PyTorch is allowed to use."""
+    return max(1, min(available_cores(), n_tiles, n_tiles * rows_per_tile // MIN_ROWS_PER_THREAD, MOST_WORKERS + 1))
+
+
+def carry_out(order: np.ndarray, kind: int, n_tiles: int, n_threads: int) -> None:
+    """Carry out an order on `n_threads` threads, this one and workers, with a slot of scratch memory for each.
+
+    Args:
+        order: With all its arguments set.
+        kind: `FORWARD` or `BACKWARD`.
+        n_tiles: Tiles in all.
+        n_threads: At most this many threads, as `count_threads` says.
+
+    Raises:
+        MemoryError: A thread could not allocate its scratch memory.
+        KeyboardInterrupt: Ctrl-C; all threads have stopped by then.
+    """
+    if not n_tiles:
         return
-    n_ranges = min(n_tiles, n_threads * RANGES_PER_THREAD)
-    bounds = [n_tiles * part // n_ranges for part in range(n_ranges + 1)]
-    workers = _get_workers(n_threads - 1)
-    batch = _Batch(run, list(pairwise(bounds)), len(workers))
-    try:
-        for worker in workers:
-            worker.post(batch)
-        while (part := batch.take()) is not None:
-            run(*part)
-    finally:
-        batch.finish()
+    chunk = -(-n_tiles // (n_threads * CHUNKS_PER_THREAD))
+    order[:ARGUMENTS] = kind, n_tiles, 0, chunk, 0, 0, 0, 0
+    address = order.__array_interface__["data"][0]
+    n_helpers = n_threads - 1
+    mailboxes = _wake_workers(n_helpers)
+    role, finished = LEAD, False
+    interruption: BaseException | None = None
+    while not finished:
+        try:
+            finished = work(role, address, mailboxes, n_helpers)
+            role = WAIT
+            if not finished:
+                time.sleep(_POLL_SECONDS)
+        except BaseException as error:
+            interruption = error
+            role = WAIT
+            order[NEXT_TILE] = order[N_TILES]
+    if interruption is not None:
+        raise interruption
+    if order[FAILED]:
+        raise MemoryError("A thread of the numba backend ran out of memory.")
 
 
-def _get_workers(count: int) -> list[_Worker]:
-    global _owner_process
-    if _owner_process != os.getpid():  # threads do not survive a fork
-        _workers.clear()
-        _owner_process = os.getpid()
-    while len(_workers) < count:
-        _workers.append(_Worker(len(_workers)))
-    return _workers[:count]
+def _wake_workers(count: int) -> np.ndarray:
+    global _mailboxes, _owner_process
+    if _owner_process != os.getpid() or len(_workers) < count:
+        with _lock:
+            if _owner_process != os.getpid():  # threads do not survive a fork
+                _workers.clear()
+                _mailboxes = np.zeros(MOST_WORKERS * MAILBOX, np.int64)
+                _owner_process = os.getpid()
+            while len(_workers) < count:
+                _workers.append(_Worker(len(_workers), _mailboxes))
+    for number, worker in enumerate(_workers[:count]):
+        if _mailboxes[number * MAILBOX] == ASLEEP:
+            worker.wake()
+    return _mailboxes

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from setfit_quantum.backends.numba_engine.angles import fill_trigonometry, plan_backward, plan_forward
-from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS
+from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS, keep_apart
 from setfit_quantum.backends.numba_engine.evolve import evolve, unevolve
 from setfit_quantum.backends.numba_engine.frames import load_initial, propagate_errors
 from setfit_quantum.backends.numba_engine.measure import MOMENTS, measure, start_cotangent
@@ -54,6 +54,7 @@ def run_tile(
     first_output, z, zz, probabilities,
 ):  # fmt: skip
     """Evolve and measure the samples from `first_sample` on; results go into rows from `first_output` on."""
+    keep_apart()
     _, _, _, passes, pass_shifts, operations = program
     cos, sin, tangents, _, plans, factors, so_far, _, flips, folded = scratch
     _prepare(scratch, program, tables, samples_per_row, first_sample, batch, codes)
@@ -71,6 +72,7 @@ def sweep_back(
 
     What remains in `scratch` is by what the cotangent of the initial state has to be shrunk.
     """
+    keep_apart()
     _, _, _, passes, pass_shifts, operations = program
     cos, sin, tangents, shrinkage, plans, factors, so_far, _, flips, folded = scratch
     _prepare(scratch, program, tables, samples_per_row, first_sample, batch, codes)
