@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from setfit_quantum.cli import demo, draw, energy, evaluate, noise_study, predict, push, quickstart, train
+from setfit_quantum.cli import (
+    compare,
+    demo,
+    draw,
+    energy,
+    evaluate,
+    noise_study,
+    predict,
+    push,
+    quickstart,
+    reproduce,
+    train,
+)
 from setfit_quantum.cli.errors import Group
 
 app = typer.Typer(
@@ -38,5 +50,5 @@ def _root(
     pass
 
 
-for module in (quickstart, train, evaluate, predict, draw, noise_study, energy, demo, push):
+for module in (quickstart, train, evaluate, predict, draw, compare, reproduce, noise_study, energy, demo, push):
     module.register(app)

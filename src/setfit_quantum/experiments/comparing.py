@@ -27,7 +27,7 @@ WILCOXON_FROM = 6
 
 
 @dataclass(frozen=True)
-class Tested:
+class Answers:
     """Which of its test texts a head had right, with one seed.
 
     Args:
@@ -110,7 +110,7 @@ class Comparison:
 
 
 def compare_heads(
-    head: str, tested: Mapping[int, Tested], reference: str, reference_tested: Mapping[int, Tested], *, seed: int = 0
+    head: str, tested: Mapping[int, Answers], reference: str, reference_tested: Mapping[int, Answers], *, seed: int = 0
 ) -> Comparison | None:
     """Compare two heads on the seeds, and within them the texts, that both have.
 
@@ -188,7 +188,7 @@ def _interval(
 _Pair = tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]
 
 
-def _common(first: Tested, second: Tested) -> _Pair:
+def _common(first: Answers, second: Answers) -> _Pair:
     rows, places, other_places = np.intersect1d(first.rows, second.rows, return_indices=True)
     return rows, first.right[places], second.right[other_places]
 

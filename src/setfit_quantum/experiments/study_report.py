@@ -118,18 +118,23 @@ def header_cells(result: StudyResult) -> tuple[str, ...]:
     titles = _column_titles(result)
     several = len(result.columns) > 1
     ours = [f"{title}, {column} body" if several else title for column in result.columns for title in titles]
-    return ("head", "parameters (paper)", "parameters (ours)", "paper, %", *ours)
+    papers = ("parameters (paper)", "parameters (ours)", "paper, %") if has_paper(result) else ("parameters",)
+    return ("head", *papers, *ours)
+
+
+def has_paper(result: StudyResult) -> bool:
+    """Whether there are values of the paper to stand beside ours."""
+    return any(cell.paper is not None or cell.paper_parameters is not None for cell in result.cells)
 
 
 def row_cells(row: TableRow, result: StudyResult) -> tuple[str, ...]:
     """A row under `header_cells`."""
     counts = list(dict.fromkeys(_count(measured.parameters) for measured in row.measured.values()))
-    cells = [
-        row.name,
-        MISSING if row.paper_parameters is None else f"{row.paper_parameters:,}",
-        " / ".join(counts) or MISSING,
-        MISSING if row.paper is None else f"{row.paper:.2f}",
-    ]
+    ours = " / ".join(counts) or MISSING
+    cells = [row.name, ours]
+    if has_paper(result):
+        count = MISSING if row.paper_parameters is None else f"{row.paper_parameters:,}"
+        cells = [row.name, count, ours, MISSING if row.paper is None else f"{row.paper:.2f}"]
     for column in result.columns:
         measured = row.measured.get(column)
         cells += [MISSING] * len(_column_titles(result)) if measured is None else _measured_cells(measured, result)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from setfit_quantum import __version__
-from setfit_quantum.experiments.comparing import Comparison, Tested, compare_heads, correct
+from setfit_quantum.experiments.comparing import Answers, Comparison, compare_heads, correct
 from setfit_quantum.experiments.expansion import Cell, expand
 from setfit_quantum.experiments.pools import Pool
 from setfit_quantum.experiments.result_file import write_text
@@ -59,13 +59,13 @@ class StudyResult:
         """Records of a cell by seed."""
         return {seed: record for (name, of, seed), record in self.selected.items() if (name, of) == (cell, column)}
 
-    def tested(self, cell: Cell, column: str) -> dict[int, Tested]:
+    def tested(self, cell: Cell, column: str) -> dict[int, Answers]:
         """Which of the pool's sentences the cell's heads were tested on and had right, by seed."""
         found = {}
         everything = np.arange(self.header["n_sentences"], dtype=np.int64)
         for seed, record in self.records(cell.name, column).items():
             rows = np.setdiff1d(everything, self.header["drawn"][str(seed)])
-            found[seed] = Tested(draw_test_rows(rows, cell.max_test, seed), unpack(record["test"]))
+            found[seed] = Answers(draw_test_rows(rows, cell.max_test, seed), unpack(record["test"]))
         return found
 
     def compare(self, cell: str, reference: str, column: str) -> Comparison | None:
