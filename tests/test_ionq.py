@@ -18,7 +18,7 @@ from setfit_quantum.backends.ionq.service import IonQServiceError
 from setfit_quantum.backends.pricing import QpuRates, estimate_qpu
 from setfit_quantum.backends.qiskit_backend import QiskitBackend
 from setfit_quantum.circuit.ansatz import build_reuploading
-from setfit_quantum.head import dry_run
+from setfit_quantum.head import dry_run, estimate_circuits
 
 __all__ = ["server"]  # the fixture
 
@@ -241,6 +241,40 @@ def test_prices_have_a_minimum_and_are_arguments():
     assert (estimate.gate_shots_1q, estimate.gate_shots_2q) == (40, 60)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("simulator", {"debiasing": True}, "`debiasing` must be False on IonQ's simulators"),
+        ("qpu.forte-1", {"sharpen": True}, "`sharpen` must be None without debiasing, but got True"),
+        ("qpu.forte-1", {"max_circuits": 0}, "`max_circuits` must be at least 1"),
+    ],
+)
+def test_settings_without_effect_are_refused(server, name, options, message):
+    with pytest.raises(ValueError, match=message):
+        make_sampler(server, name, **options)
+
+
+def test_the_noisy_simulator_counts_shots_as_a_machine_does(server):
+    device = build_device(server.url, "simulator")
+    device.set_options(noise_model="aria-1")
+    sampler = IonQSampler(device, poll_seconds=0.01)
+    found = QiskitBackend(sampler, shots=10_001).expectations(CIRCUIT, *angles())
+    assert [body["shots"] for body in server.submissions] == [5001, 5000]
+    assert {body["noise"]["model"] for body in server.submissions} == {"aria-1"}
+    torch.testing.assert_close(found, TORCH.expectations(CIRCUIT, *angles()), atol=0.05, rtol=0)
+
+
+def test_progress_is_logged(server, caplog):
+    with caplog.at_level("INFO", logger="setfit_quantum"):
+        backend_on(server).expectations(CIRCUIT, *angles())
+    (job_id,) = server.jobs
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Submitted job {job_id} of 6 circuits to ionq_qpu.forte-1.",
+        f"Job {job_id} on ionq_qpu.forte-1 is started.",
+        f"Job {job_id} on ionq_qpu.forte-1 is completed.",
+    ]
+
+
 def test_wrong_devices_and_tokens_are_named(server):
     with pytest.raises(TypeError, match="`device` must be a backend of qiskit-ionq, but got 'qpu'"):
         IonQSampler("qpu")
@@ -334,6 +368,10 @@ def test_dry_runs_need_shots_and_a_machine(server):
     head.backend = QiskitBackend(make_sampler(server))
     with pytest.raises(BackendError, match="`shots` must be given"):
         dry_run(head, x)
+    classical = QuantumHead(6, n_qubits=3, classifier="linear")
+    for estimate in (dry_run, estimate_circuits):
+        with pytest.raises(ValueError, match="`head` must have a quantum classifier, but has classifier='linear'"):
+            estimate(classical, x)
     for backend in ("qiskit", QiskitBackend(BackendSamplerV2(backend=GenericBackendV2(3)), shots=10)):
         head.backend = backend
         with pytest.raises(BackendError, match=r"knows prices of `IonQSampler` only; `setfit_quantum.head.estimate_"):

@@ -123,6 +123,27 @@ def test_unrolling_gives_every_occurrence_an_angle():
     assert count_shifts(circuit) == 2 + 4 + 2  # a controlled rotation takes four
 
 
+@pytest.mark.parametrize("noise", [None, SPARING], ids=["noiseless", "noise"])
+def test_gradients_from_shots_scatter_around_the_exact_ones(noise):
+    """600 estimates of one gradient, each of its own shots: no bias, and the variance that the shift rule gives."""
+    shots, repeats = 100, 600
+    circuit = Circuit(2, (Gate("ry", (0,), feature=0), Gate("cx", (0, 1)), Gate("ry", (1,), weight=0),
+                          Gate("ry", (0,), weight=0)))  # fmt: skip
+    angles = torch.tensor([0.7], dtype=torch.float64), torch.tensor([[0.4]], dtype=torch.float64)
+    options = {"noise": noise, "circuit": circuit, "n_readout": 2}
+    weights = angles[0].repeat(repeats, 1).requires_grad_()
+    features = angles[1].repeat(repeats, 1).requires_grad_()
+    values = run_measure(backend=QiskitBackend("aer"), shots=shots, angles=(weights, features), **options)
+    values[:, 1].sum().backward()
+    inputs = [tensor.clone().requires_grad_() for tensor in angles]
+    exact = torch.autograd.grad(run_measure(angles=inputs, **options)[0, 1], inputs)
+    for found, expected in zip((weights.grad, features.grad), exact, strict=True):
+        error = found.std() / repeats**0.5
+        assert (found.mean() - expected.item()).abs() < 4 * error
+        assert found.std() < (2 * 0.5**2 * 2 / shots) ** 0.5 * 1.1  # two occurrences at most, two circuits each
+        assert found.std() > 0.3 / shots**0.5
+
+
 @pytest.mark.parametrize("own_weights", [False, True])
 def test_spsa_estimates_the_gradient_without_bias(own_weights):
     weights, features = leaves(batch=2)

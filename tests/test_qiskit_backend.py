@@ -265,6 +265,11 @@ def test_wrong_settings_are_named(make, message):
 
 def test_what_it_cannot_do_it_refuses():
     backend = QiskitBackend("aer")
+    for method in ("statevector", "matrix_product_state"):
+        noisy = QiskitBackend("aer", noise=HEAVY, aer_options={"method": method})
+        with pytest.raises(BackendError, match=f"'density_matrix' only, but `aer_options` ask for '{method}'"):
+            noisy.expectations(CIRCUIT, *ANGLES)
+    QiskitBackend("aer", noise=HEAVY, shots=10, aer_options={"method": "statevector"}).expectations(CIRCUIT, *ANGLES)
     with pytest.raises(BackendError, match=r"`weights` has torch\.float16"):
         backend.expectations(CIRCUIT, ANGLES[0].half(), ANGLES[1])
     with pytest.raises(BackendError, match="under readout error only with shots"):

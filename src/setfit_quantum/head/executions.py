@@ -96,13 +96,14 @@ def estimate_circuits(
         shots: Shots per circuit; None: those of the head or of its backend.
 
     Raises:
-        TypeError, ValueError: Naming the argument.
+        TypeError, ValueError: Naming the argument; a classical classifier runs no circuits.
 
     Example:
         >>> from setfit_quantum.head import QuantumHead
         >>> print(estimate_circuits(QuantumHead(384, n_qubits=4, seed=0), n_samples=16, n_steps=10))
         19,360 circuits (160 forward, 19,200 for gradients), exact
     """
+    _check_quantum(head)
     check_int("n_samples", n_samples, minimum=1)
     check_int("n_steps", n_steps, minimum=0)
     backend = head.backend
@@ -144,7 +145,9 @@ def dry_run(head: SetFitQuantumHead, embeddings: Tensor, *, rates: QpuRates | No
 
     Raises:
         BackendError: The backend sends nothing to a machine, or nobody tells what it costs.
+        ValueError: A classical classifier runs no circuits.
     """
+    _check_quantum(head)
     with torch.no_grad():
         latents = head.latents(embeddings)
         return head.backend.dry_run(
@@ -154,4 +157,12 @@ def dry_run(head: SetFitQuantumHead, embeddings: Tensor, *, rates: QpuRates | No
             n_readout=head.config.n_measured,
             shots=head.shots,
             rates=rates,
+        )
+
+
+def _check_quantum(head: SetFitQuantumHead) -> None:
+    if head.config.classifier != "quantum":
+        raise ValueError(
+            f"Argument `head` must have a quantum classifier, but has classifier={head.config.classifier!r}, which "
+            "runs no circuits on a machine; its encoders are simulated."
         )

@@ -39,8 +39,8 @@ class IonQSampler(BaseSamplerV2):
         journal: File that remembers submitted jobs; one per run, which must make its requests in the same order when
             it is started again. None: a killed run is lost.
         default_shots: Shots where none are given.
-        debiasing: The machine's error mitigation; needs 500 shots.
-        sharpen: Ask for the sharpened (majority vote) results of debiased jobs.
+        debiasing: The machine's error mitigation; needs 500 shots. Simulators have none.
+        sharpen: Whether debiased jobs give their sharpened (majority vote) results; None: as the service has it.
         max_circuits: Circuits per job.
         timeout: Seconds after which waiting for a job ends with an error; None: never.
         poll_seconds: First pause between two looks at a job.
@@ -75,6 +75,10 @@ class IonQSampler(BaseSamplerV2):
         self.default_shots = check_int("default_shots", default_shots, minimum=1)
         self.debiasing = check_bool("debiasing", debiasing)
         self.sharpen = None if sharpen is None else check_bool("sharpen", sharpen)
+        if self.debiasing and self._is_simulator:
+            raise ValueError("Argument `debiasing` must be False on IonQ's simulators, which have no error mitigation.")
+        if self.sharpen is not None and not self.debiasing:
+            raise ValueError(f"Argument `sharpen` must be None without debiasing, but got {sharpen!r}.")
         self.max_circuits = check_int("max_circuits", max_circuits, minimum=1)
         self.journal = JobJournal(journal)
         self._service = Service(

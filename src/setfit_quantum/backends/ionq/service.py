@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import time
 from types import ModuleType
 from typing import Any
 
 from setfit_quantum.backends.ionq.journal import JobJournal
+
+logger = logging.getLogger(__name__)
 
 KEY = "setfit_quantum_key"
 """Name of the metadata in which a job carries its key."""
@@ -76,10 +79,12 @@ class Service:
             job_id = known.get("job_id") or self._find(key)
             if job_id is not None:
                 self.journal.set(key, "submitted", job_id=job_id)
+                logger.info("Resumed job %s on %s.", job_id, self.device.name)
                 return str(job_id)
         self.journal.set(key, "submitting", circuits=len(circuits), shots=options["shots"], job_id=None)
         job_id = self._submit(key, circuits, options)
         self.journal.set(key, "submitted", job_id=job_id, submitted_at=time.time())
+        logger.info("Submitted job %s of %d circuits to %s.", job_id, len(circuits), self.device.name)
         return job_id
 
     def wait(self, key: str, job_id: str) -> dict[str, Any]:
@@ -89,9 +94,13 @@ class Service:
             IonQServiceError: It failed, was canceled, or took longer than `timeout`.
         """
         start, pause = time.monotonic(), self.poll_seconds
+        before = None
         while True:
             job: dict[str, Any] = self._ask("retrieve_job", job_id)
             status = job.get("status")
+            if status != before:
+                logger.info("Job %s on %s is %s.", job_id, self.device.name, status)
+                before = status
             if status == "completed":
                 self.journal.set(key, "finished")
                 return job

@@ -159,13 +159,19 @@ class AerEngine(Engine):
 
     def _simulator(self, circuit: Circuit, noise: NoiseModel | None, exact: bool) -> Any:
         aer = import_qiskit("qiskit_aer")
+        method = self.aer_options.get("method", "automatic")
+        if exact and noise is not None and method not in ("automatic", "density_matrix"):
+            raise BackendError(
+                f"Backend 'qiskit' gives exact values under noise by Aer's method 'density_matrix' only, but "
+                f"`aer_options` ask for {method!r}: set `shots`, or leave the method out."
+            )
 
         def build() -> Any:
             options = dict(self.aer_options)
             if noise is not None:
                 options["noise_model"] = to_aer_noise_model(noise, circuit)
-                if exact:  # Aer would average trajectories of large circuits
-                    options.setdefault("method", "density_matrix")
+                if exact:  # other methods would average trajectories, and "automatic" does so for large circuits
+                    options["method"] = "density_matrix"
             else:
                 options.setdefault("method", "statevector")
             return aer.AerSimulator(**options)
