@@ -169,6 +169,8 @@ def _read_json_lines(text: str, path: Path) -> Table:
             record = json.loads(line)
         except json.JSONDecodeError as error:
             raise DataError(f"File {str(path)!r}, line {number}: not valid JSON ({error.msg}).") from None
+        except (RecursionError, ValueError) as error:  # nested too deeply, or a number of thousands of digits
+            raise DataError(f"File {str(path)!r}, line {number}: cannot be read as JSON ({error}).") from None
         if not isinstance(record, dict):
             raise DataError(f"File {str(path)!r}, line {number}: must be a JSON object, but is {line.strip()[:60]!r}.")
         records.append(record)
@@ -184,6 +186,8 @@ def _read_json(text: str, path: Path) -> Table:
         if error.msg == "Extra data":
             return _read_json_lines(text, path)
         raise DataError(f"File {str(path)!r}, line {error.lineno}: not valid JSON ({error.msg}).") from None
+    except (RecursionError, ValueError) as error:
+        raise DataError(f"File {str(path)!r}: cannot be read as JSON ({error}).") from None
     if isinstance(content, dict):
         columns = {name: list(v.values()) if isinstance(v, dict) else v for name, v in content.items()}
         if columns and all(isinstance(values, list) for values in columns.values()):
