@@ -26,12 +26,14 @@ class Demo:
         hub: Address of the test Hub that it pushes to.
         folder: Where it keeps its files.
         requests_at_start: What it asked of the Hub until it answered.
+        is_space: Whether it runs as on a Space, where Gradio asks huggingface.co for a header of the page.
     """
 
     url: str
     hub: str
     folder: Path
     requests_at_start: int
+    is_space: bool = False
 
     def log(self) -> str:
         """All that it wrote to standard output and standard error."""
@@ -41,9 +43,15 @@ class Demo:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """The demo; the first worker that asks starts it, and it ends with the test run."""
+    folder, addresses = start(tmp_path_factory, "demo_process.py")
+    return Demo(addresses["demo"], addresses["hub"], folder, addresses["requests_at_start"])
+
+
+def start(tmp_path_factory: pytest.TempPathFactory, script: str) -> tuple[Path, dict[str, Any]]:
+    """Start one of the scripts beside this file, unless another worker has; its folder and what it told."""
     base = tmp_path_factory.getbasetemp()
     parallel = "PYTEST_XDIST_WORKER" in os.environ
-    folder = (base.parent if parallel else base) / "demo-server"
+    folder = (base.parent if parallel else base) / Path(script).stem
     owner = os.getppid() if parallel else os.getpid()
     try:
         folder.mkdir()
@@ -52,11 +60,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     else:
         log = (folder / "log.txt").open("w")
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-u", str(HERE / "demo_process.py"), str(folder), str(owner)]
+        command = [sys.executable, "-u", str(HERE / script), str(folder), str(owner)]
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         (folder / "pid").write_text(str(process.pid))
-    addresses = wait_for(folder)
-    return Demo(addresses["demo"], addresses["hub"], folder, addresses["requests_at_start"])
+    return folder, wait_for(folder)
 
 
 def wait_for(folder: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from visitors import DESKTOP, Visit
 
 from demo_fixtures import Demo, demo
@@ -26,7 +26,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE = 30_000
-"""Milliseconds that anything may take."""
+"""Milliseconds that anything may take, also on a busy machine."""
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +57,8 @@ def visit(browser: Browser, demo: Demo) -> Iterator[Visit]:
         )
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
+        # Nothing is fetched from elsewhere: a name that nobody resolves takes seconds to fail.
+        context.route("https://**", lambda route: route.abort())
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("requestfailed", lambda request: errors.append(f"{request.url}: {request.failure}"))
@@ -68,6 +71,8 @@ def visit(browser: Browser, demo: Demo) -> Iterator[Visit]:
     yield open_page
     # A visitor who leaves cuts what is still being sent.
     found = [error for error in errors if "ERR_ABORTED" not in error]
+    if demo.is_space:
+        found = [error for error in found if not error.startswith("https://")]
     for context in contexts:
         context.close()
     assert not found, found

@@ -18,6 +18,7 @@ def measure(page: Page, text: str, prefix: str = "main") -> None:
     page.locator(f"#{prefix}-text textarea").fill(text)
     page.locator(f"#{prefix}-run").click()
     expect(page.locator(f"#{prefix}-answer .sq-quote")).to_have_text(text)
+    settle(page)
 
 
 def set_number(page: Page, element: str, value: float) -> None:
@@ -28,9 +29,9 @@ def set_number(page: Page, element: str, value: float) -> None:
 
 
 def settle(page: Page) -> None:
-    """Wait until nothing is in progress."""
+    """Wait until nothing is in progress, and until what has changed is on the screen."""
     expect(page.locator(".sq-card.pending, .generating, .progress-text")).to_have_count(0)
-    page.wait_for_timeout(150)
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def shoot(page: Page, folder: Path, name: str) -> None:

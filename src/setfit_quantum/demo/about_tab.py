@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import gradio as gr
+
+from setfit_quantum.demo.engine import Engine
 
 _PAGE = """
 <div class="sq-about">
-<p class="sq-lead">This demo classifies sentences with a quantum circuit of a few qubits, as in the paper
-<a href="https://arxiv.org/abs/2504.08732" target="_blank" rel="noopener">Quantum Large Language Model Fine-Tuning</a>.
-<b>No quantum computer is involved: the circuit is simulated on this machine’s processor.</b></p>
+<p class="sq-lead"><b>No quantum computer is involved: the circuit is simulated on an ordinary processor.</b>
+It is that of the paper <a href="https://arxiv.org/abs/2504.08732" target="_blank" rel="noopener">Quantum Large
+Language Model Fine-Tuning</a>.</p>
 <div class="sq-heads">
-<section class="sq-head"><h3>What is quantum (simulated)</h3><ul>
-<li><b>The encoders.</b> The embedding’s numbers become the amplitudes of ten qubits; a trained circuit compresses
-them into one angle per qubit. Nobody plans to run this part on a device.</li>
-<li><b>The deciding circuit.</b> Qubits are turned by these angles, entangled, turned by trained angles, four times
-over, and measured. This part is small enough for today’s machines.</li>
-<li><b>Shot noise.</b> A measurement gives 0 or 1. Averages of 100 of them scatter; real devices cannot avoid it.</li>
-<li><b>Gate and readout errors.</b> Random flips after gates and wrong readings, at the rates that IonQ and the paper
-publish for their machines.</li>
+<section class="sq-head"><h3>Quantum (simulated)</h3><ul>
+{encoder}
+<li><b>The deciding circuit</b> turns {n_qubits} qubits by these angles and by trained ones, entangles and measures
+them. Today’s machines could run it.</li>
+<li><b>Noise.</b> A measurement gives 0 or 1, and the average of few of them scatters; gates and readings err, at rates
+published for IonQ’s machines or in the paper.</li>
 </ul></section>
-<section class="sq-head"><h3>What is not</h3><ul>
-<li><b>Understanding language.</b> A classical sentence transformer (all-MiniLM-L6-v2) does nearly all the work.</li>
-<li><b>The last step.</b> A linear layer adds up the measured values, as in any classifier.</li>
-<li><b>Training.</b> Gradients are computed by the simulator.</li>
-<li><b>Any advantage.</b> Logistic regression on the same embeddings is as good or better, and is shown beside every
-answer. Circuits of this size can be simulated easily: quantum hardware would be slower and dearer.</li>
+<section class="sq-head"><h3>Not quantum</h3><ul>
+<li><b>Understanding language.</b> A sentence transformer ({body}) does nearly all the work.</li>
+<li><b>The vote.</b> A linear layer adds up what was measured.</li>
+<li><b>Training.</b> The simulator computes gradients.</li>
+<li><b>An advantage.</b> There is none: logistic regression on the same embedding is as good or better, and hardware
+would be slower and dearer.</li>
 </ul></section>
 </div>
-<p class="sq-sub"><b>Why look at it then?</b> To see what noise does to a quantum classifier, to check claims about such
-classifiers, and to be ready when devices get better. <b>Privacy:</b> texts and models are not stored; a model that
-you train lives as long as your page. Under the errors of a device the outcomes are averaged over several
-hundred random error patterns, and every re-measurement draws its shots from that.</p>
+<p class="sq-sub"><b>Why look, then?</b> To see what noise does to it.
+<b>Privacy:</b> what you type, train or sign in with is yours alone; a trained model is forgotten after an hour,
+files after half an hour.</p>
 </div>
 """
+_ENCODER = (
+    "<li><b>The encoder.</b> The embedding becomes the amplitudes of {qubits} qubits, and a trained circuit squeezes "
+    "them into one angle per qubit. Not meant for a device.</li>"
+)
 
 
-def build_about_tab() -> None:
+def build_about_tab(engine: Engine) -> None:
     """Build the tab in the current block."""
-    gr.HTML(_PAGE, elem_id="about-page")
+    gr.HTML(describe(engine), elem_id="about-page")
+
+
+def describe(engine: Engine) -> str:
+    """The page, in the terms of the first model."""
+    config = engine.bundled.head.config
+    encoder = ""
+    if config.encoder == "quantum":
+        encoder = _ENCODER.format(qubits=config.resolve_encoder_qubits(config.in_features))
+    return _PAGE.format(encoder=encoder, n_qubits=config.n_qubits, body=escape(engine.body_name.split("/")[-1]))

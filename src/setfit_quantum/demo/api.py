@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
 from setfit_quantum.demo.classify_panel import LEVEL, LIMIT, MEASURING, PRESET, SHOTS
 from setfit_quantum.demo.engine import Engine
-from setfit_quantum.demo.keeping import write_zip
-from setfit_quantum.demo.limits import RequestError, check_noise_level, check_shots, check_training_rows, split_lines
+from setfit_quantum.demo.keeping import ZipShelf
+from setfit_quantum.demo.limits import (
+    RequestError,
+    check_noise_level,
+    check_shots,
+    check_training_rows,
+    check_whole,
+    split_lines,
+)
 from setfit_quantum.demo.measuring import DEVICES, Device, Reading, read_texts
 from setfit_quantum.demo.request import refuse
-from setfit_quantum.demo.train_tab import TRAININGS, own_model, own_training
-from setfit_quantum.demo.training_run import Trained, TrainingRequest, TrainingRun
+from setfit_quantum.demo.train_tab import TRAINING, TRAININGS, ZIPPING
+from setfit_quantum.demo.training_run import Trained, TrainingRequest, TrainingRun, list_epochs, own_model
 
 BUNDLED, OWN = "bundled", "own"
 
 
-def build_api(engine: Engine, trained: gr.State) -> None:
+def build_api(engine: Engine, trained: gr.State, shelf: ZipShelf) -> None:
     """Add the endpoints to the current `Blocks`, bound to parts that are never shown."""
 
     def classify(
@@ -33,29 +41,35 @@ def build_api(engine: Engine, trained: gr.State) -> None:
         try:
             found = _classify(engine, text, shots, noise_level, device, model, seed, state)
         except RequestError as error:
-            raise refuse(error) from None
+            raise refuse(error, page=False) from None
         return found[0].confidences, {"sentences": [_details(reading) for reading in found]}
 
-    def train(examples: Any, n_qubits: float, n_encoders: float, epochs: float) -> tuple[dict[str, Any], Any]:
-        """Train on [text, label] pairs. The model is then the session's own: `/classify` with model="own" asks it."""
+    # A generator, since Gradio can stop nothing else when its client gives up.
+    def train(examples: Any, n_qubits: float, n_encoders: float, epochs: float) -> Iterator[tuple[Any, Any]]:
+        """Train on [text, label] pairs. The model is then the session's own: `/classify` with model="own" asks it.
+
+        While it trains, a job's outputs are the curves so far; the last one is the summary.
+        """
         try:
             request = TrainingRequest(check_training_rows(examples), n_qubits, n_encoders, epochs)  # type: ignore[arg-type]
-            run = TrainingRun(engine, request).start()
-            for _ in run.watch():
-                pass
+            run = TrainingRun(engine, request)
+            # Gradio can close a generator only after its first value: so long nothing may have begun.
+            yield {"ended": None, "epochs": 0, "history": []}, gr.skip()
+            for history in run.start().watch(1.0):
+                yield {"ended": None, "epochs": len(history), "history": list_epochs(history)}, gr.skip()
             found = run.result()
         except RequestError as error:
-            raise refuse(error) from None
-        return found.summary(), found
+            raise refuse(error, page=False) from None
+        yield found.summary(), found
 
     def download(kind: str, state: Trained | None) -> str:
         """The session's own model as a zip file: kind="head" or kind="whole"."""
         try:
             if kind not in ("head", "whole"):
                 raise RequestError(f"The kind must be head or whole, but got {kind!r:.60}.")
-            return str(write_zip(engine, own_training(state), whole=kind == "whole"))
+            return str(shelf.put(own_model(state), whole=kind == "whole"))
         except RequestError as error:
-            raise refuse(error) from None
+            raise refuse(error, page=False) from None
 
     with gr.Column(visible=False):
         gr.Button().click(
@@ -85,15 +99,15 @@ def build_api(engine: Engine, trained: gr.State) -> None:
             [gr.JSON(label="summary"), trained],
             api_name="train",
             concurrency_limit=TRAININGS,
-            concurrency_id="training",
+            concurrency_id=TRAINING,
         )
         gr.Button().click(
             download,
             [gr.Textbox("head", label="kind"), trained],
             gr.File(label="zip"),
             api_name="download",
-            concurrency_limit=2,
-            concurrency_id="files",
+            concurrency_limit=1,
+            concurrency_id=ZIPPING,
         )
 
 
@@ -105,11 +119,8 @@ def _classify(
     if model not in (BUNDLED, OWN):
         raise RequestError(f"The model must be {BUNDLED} or {OWN}, but got {model!r:.60}.")
     asked = own_model(state) if model == OWN else engine.bundled
-    if isinstance(seed, bool) or not isinstance(seed, int | float) or seed != seed or not -1 <= seed < 2**53:
-        raise RequestError(f"The seed must be a whole number of at least -1, but got {seed!r:.60}.")
-    if seed == -1:
-        seed = secrets.randbits(63)
-    return read_texts(asked, texts, engine.embed(texts), measured_with, int(seed))
+    drawn = check_whole("The seed", seed, -1, 2**53 - 1)
+    return read_texts(asked, texts, engine.embed(texts), measured_with, secrets.randbits(63) if drawn == -1 else drawn)
 
 
 def _details(reading: Reading) -> dict[str, Any]:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import gradio as gr
 import torch
+from starlette.middleware import Middleware
 
 from setfit_quantum.demo.about_tab import build_about_tab
 from setfit_quantum.demo.api import build_api
-from setfit_quantum.demo.classify_panel import build_panel
+from setfit_quantum.demo.body_limit import LimitedBody
+from setfit_quantum.demo.classify_panel import STATE_SECONDS, build_panel
 from setfit_quantum.demo.engine import Engine
 from setfit_quantum.demo.explore_tab import build_explore_tab
-from setfit_quantum.demo.limits import MAX_FILE
+from setfit_quantum.demo.keeping import ZipShelf
+from setfit_quantum.demo.limits import MAX_BODY, MAX_FILE
+from setfit_quantum.demo.pipeline import draw_pipeline
+from setfit_quantum.demo.request import CheckedBlocks
 from setfit_quantum.demo.style import build_theme, read_css
-from setfit_quantum.demo.train_tab import STATE_SECONDS, build_train_tab
+from setfit_quantum.demo.train_tab import build_train_tab
 
 QUEUE = 64
 """Requests that wait; further ones are told to come back."""
-SESSIONS = 200
+SESSIONS = 1000
+"""Visitors whose state is kept, some 250 kB each; then the one that was away longest is forgotten."""
 FILE_SECONDS = 1200
 """How long uploaded files and zip files stay on the disk."""
 EXAMPLES = [
@@ -34,7 +41,8 @@ EXAMPLES = [
 
 def build_app(engine: Engine) -> gr.Blocks:
     """The whole app, ready to be launched by `serve`."""
-    with gr.Blocks(
+    shelf = ZipShelf(engine)
+    with CheckedBlocks(
         title="Quantum text classification",
         analytics_enabled=False,
         delete_cache=(FILE_SECONDS // 2, FILE_SECONDS),
@@ -47,18 +55,22 @@ def build_app(engine: Engine) -> gr.Blocks:
         )
         with gr.Tabs():
             with gr.Tab("Classify", id="classify"):
-                gr.HTML(f'<p class="sq-sub">{engine.bundled.about}</p>')
+                gr.HTML(
+                    f'<p class="sq-task">{escape(engine.bundled.about)}</p>{draw_pipeline(engine.bundled.head)}',
+                    elem_id="classify-intro",
+                )
                 panel = build_panel(engine, lambda _: engine.bundled, trained, prefix="main", examples=EXAMPLES)
             with gr.Tab("Train your own", id="train"):
-                build_train_tab(engine, trained)
+                build_train_tab(engine, trained, shelf)
             with gr.Tab("Explore", id="explore"):
                 build_explore_tab()
             with gr.Tab("About", id="about"):
-                build_about_tab()
-        build_api(engine, trained)
+                build_about_tab(engine)
+        build_api(engine, trained, shelf)
         # The page opens with an answer instead of with empty frames.
         app.load(**panel.run, show_progress="hidden")
-    app.queue(max_size=QUEUE, default_concurrency_limit=4)
+    # With an open API, as it is outside a Space, direct calls would skip the queue and its limits.
+    app.queue(max_size=QUEUE, default_concurrency_limit=4, api_open=False)
     blocks: gr.Blocks = app
     return blocks
 
@@ -108,6 +120,7 @@ def serve(
         footer_links=["api"],
         ssr_mode=False,
         share=False,
+        app_kwargs={"middleware": [Middleware(LimitedBody, limit=MAX_BODY)]},
         **options,
     )
     if report is not None:

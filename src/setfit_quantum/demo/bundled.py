@@ -68,7 +68,7 @@ def _load_named(source: str, report: Report) -> Engine:
     warm_up(head)
     labels = tuple(str(label) for label in model.labels or range(head.out_features))
     title = Path(source).name or source
-    shown = DemoModel(title, head, labels, None, f"The model {title}, as it was saved.")
+    shown = DemoModel(title, head, labels, None, f"The model {title}. It knows {len(labels)} labels.")
     return Engine(model.model_body, shown, body_name=source, normalize=model.normalize_embeddings)
 
 
@@ -79,10 +79,13 @@ def _load_bundled(report: Report) -> Engine:
     train = load_examples(DATA)
     folder = cache_folder() / f"demo-{_key()}"
     found = _read(folder, report)
-    about = f"Trained on {len(train)} short reviews that come with this package; two labels."
+    about = f"Is a review positive or negative? This classifier learned it from {len(train)} short reviews."
     if found is None:
         classical = _train(model, head, train, report)
-        _write(folder, head, classical)
+        try:
+            _write(folder, head, classical)
+        except OSError as error:  # a full or read-only disk: it works all the same, and trains again next time
+            report(f"The trained model could not be kept: {error}")
     else:
         head, classical = found
         report("Preparing the simulator (compiled once on this machine, then kept) ...")
@@ -147,7 +150,10 @@ def _write(folder: Path, head: SetFitQuantumHead, classical: Any) -> None:
     try:
         head.save_pretrained(staging / "model")
         write_sklearn_head(staging / "model" / _CLASSICAL, classical)
-        if not folder.exists():
+        try:
             (staging / "model").rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)

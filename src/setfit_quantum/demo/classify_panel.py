@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import gradio as gr
 from setfit_quantum.demo.circuit_picture import draw_circuit
 from setfit_quantum.demo.engine import DemoModel, Engine
 from setfit_quantum.demo.limits import (
+    FILE_TYPES,
     MAX_NOISE_LEVEL,
     MAX_TEXTS,
     RequestError,
@@ -32,6 +33,8 @@ SHOTS, LEVEL, PRESET = 100, 1.0, "ionq-forte-enterprise"
 MEASURING = "measuring"
 """Name of the group of events that measure; `LIMIT` of them run at once."""
 LIMIT = 2
+STATE_SECONDS = 3600
+"""How long a session's sentences and model are kept."""
 _SHOW = "() => { if (innerWidth < 700) document.querySelector('#%s-answer').scrollIntoView({behavior: 'smooth'}); }"
 _LISTED_REPEATS = 50
 """Measurements of each sentence where there are several."""
@@ -43,11 +46,18 @@ class Panel:
 
     Args:
         text: The text box.
+        chips: The examples to click.
         run: Calls the panel's work with these inputs and outputs, for `gr.on` and `load`.
     """
 
     text: gr.Textbox
+    chips: list[gr.Button]
     run: dict[str, Any]
+
+    def offer(self, sentences: Sequence[str]) -> list[Any]:
+        """Updates of the text box and the chips: the first sentence, and the others to click."""
+        chips = [gr.update(value=sentence, visible=True) for sentence in sentences[1 : len(self.chips) + 1]]
+        return [sentences[0], *chips, *[gr.update(visible=False)] * (len(self.chips) - len(chips))]
 
 
 def build_panel(engine: Engine, find_model: FindModel, trained: gr.State, *, prefix: str, examples: list[str]) -> Panel:
@@ -60,7 +70,7 @@ def build_panel(engine: Engine, find_model: FindModel, trained: gr.State, *, pre
         prefix: Start of the elements' ids.
         examples: Sentences to click; the first one stands in the box.
     """
-    texts = gr.State([])
+    texts = gr.State([], time_to_live=STATE_SECONDS)
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
             text = gr.Textbox(
@@ -72,7 +82,7 @@ def build_panel(engine: Engine, find_model: FindModel, trained: gr.State, *, pre
                 elem_id=f"{prefix}-text",
             )
             with gr.Row(elem_classes="sq-chips"):
-                chips = [(gr.Button(example, size="sm", elem_classes="sq-chip"), example) for example in examples[1:]]
+                chips = [gr.Button(example, size="sm", elem_classes="sq-chip") for example in examples[1:]]
             with gr.Group():
                 shots = gr.Slider(
                     1,
@@ -104,14 +114,14 @@ def build_panel(engine: Engine, find_model: FindModel, trained: gr.State, *, pre
             with gr.Accordion("Many sentences from a file", open=False):
                 file = gr.File(
                     label=f"CSV with a column “text” (at most {MAX_TEXTS} rows), or TXT",
-                    file_types=[".csv", ".tsv", ".jsonl", ".txt"],
+                    file_types=list(FILE_TYPES),
                     height=130,
                     elem_id=f"{prefix}-file",
                 )
         with gr.Column(scale=6, min_width=320):
             with gr.Column(visible=False, elem_classes="sq-card") as several:
                 table = gr.Dataframe(
-                    headers=["Sentence", "Quantum head", f"won, of {_LISTED_REPEATS}", "Logistic regression"],
+                    headers=["Sentence", "Quantum classifier", f"won, of {_LISTED_REPEATS}", "Logistic regression"],
                     column_widths=["46%", "20%", "14%", "20%"],
                     label="All sentences",
                     interactive=False,
@@ -185,14 +195,13 @@ def build_panel(engine: Engine, find_model: FindModel, trained: gr.State, *, pre
     )
     # On a phone the answer is below the fold.
     button.click(None, js=_SHOW % prefix, api_visibility="private")
-    for chip, example in chips:
-        # The chip's text is known: no need to ask the server before it is measured.
-        chip.click(lambda value=example: value, None, text, api_visibility="private", queue=False).then(
+    for chip in chips:
+        chip.click(None, chip, text, js="sentence => sentence", api_visibility="private").then(
             **work, show_progress="minimal"
         )
     file.upload(measure_file, [file, trained, *device_inputs], outputs, show_progress="minimal", **options)
     chosen.input(look_inside, [chosen, texts, trained, *device_inputs], pictures, show_progress="minimal", **options)
-    return Panel(text, work)
+    return Panel(text, chips, work)
 
 
 def _row(reading: Reading) -> list[str]:

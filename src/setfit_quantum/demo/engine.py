@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,11 @@ from setfit_quantum.baselines import fit_logistic_regression
 from setfit_quantum.default_body import DEFAULT_BODY
 from setfit_quantum.head import SetFitQuantumHead
 from setfit_quantum.model.body import encode_texts
+
+_TURN = 16
+"""Texts that are encoded at a stretch, before others have their turn."""
+_PAUSE = 0.005
+"""Seconds between turns. Whoever lets a lock go and wants it again gets it, unless the others have time to wake up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +65,33 @@ class Engine:
         # A fast tokenizer is no good for two threads at once, and two forward passes would only share the cores.
         self._lock = threading.Lock()
 
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """Embeddings, shape (n, d)."""
-        with self._lock:
-            return encode_texts(self.body, texts, normalize=self.normalize, show_progress_bar=False).cpu()
+    def embed(self, texts: Sequence[str], before_each: Callable[[], None] | None = None) -> Tensor:
+        """Encode texts, in turns with other visitors.
+
+        Args:
+            texts: At least one.
+            before_each: Called before each turn; may raise to give up.
+
+        Returns:
+            Embeddings, shape (n, d).
+        """
+        parts: list[Tensor] = []
+        for start in range(0, len(texts), _TURN):
+            if parts:
+                time.sleep(_PAUSE)
+            if before_each is not None:
+                before_each()
+            with self._lock:
+                part = encode_texts(
+                    self.body, texts[start : start + _TURN], normalize=self.normalize, show_progress_bar=False
+                )
+                parts.append(part.cpu())
+        return torch.cat(parts)
+
+    @property
+    def body_megabytes(self) -> float:
+        """Size of the sentence transformer's weights."""
+        return float(sum(weight.numel() * weight.element_size() for weight in self.body.parameters())) / 1e6
 
     def fit_classical(self, embeddings: Tensor, targets: Any) -> Any:
         """Logistic regression on the same embeddings."""

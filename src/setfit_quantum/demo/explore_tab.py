@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from setfit_quantum.circuit.ansatz import build_encoder, build_reuploading
+from setfit_quantum.circuit.ansatz import build_encoder, build_pqc
 from setfit_quantum.config import QuantumHeadConfig
+from setfit_quantum.demo.limits import MAX_CLASSES, MAX_ENCODERS, MAX_SHOTS, RequestError, check_whole
+from setfit_quantum.demo.request import refuse
 from setfit_quantum.demo.svg import Axis, Series, line_chart
 from setfit_quantum.energy import GATE_TIMES, EnergySettings, energy_curve, find_crossover, find_meeting_point
+from setfit_quantum.head.ansatz import build_second_module
 
 RESULTS = Path(__file__).parent / "results"
 STUDIES = ("qubits", "noise", "shots")
@@ -59,7 +63,7 @@ def build_explore_tab() -> None:
     sliders = [shots, watts, rate, power]
     gr.on(
         [times.input, *(slider.release for slider in sliders)],
-        draw_energy,
+        _answer(draw_energy),
         [times, *sliders],
         figure,
         api_visibility="private",
@@ -69,7 +73,8 @@ def build_explore_tab() -> None:
     )
     gr.Markdown(
         "## Where the parameters are\n"
-        "A quantum head is small: a few hundred trained numbers, most of them angles of the encoders."
+        "A quantum classifier is small: a few hundred trained numbers, most of them angles of the encoders. These "
+        "counts are of the circuits that this package makes unless told otherwise."
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320), gr.Group():
@@ -88,7 +93,7 @@ def build_explore_tab() -> None:
     sliders = [qubits, encoders, classes]
     gr.on(
         [width.input, *(slider.release for slider in sliders)],
-        draw_parameters,
+        _answer(draw_parameters),
         [*sliders, width],
         counted,
         api_visibility="private",
@@ -96,6 +101,19 @@ def build_explore_tab() -> None:
         concurrency_limit=4,
         trigger_mode="always_last",
     )
+
+
+def _answer(draw: Callable[..., str]) -> Callable[..., str]:
+    """The figure for a visitor, or a refusal."""
+
+    @wraps(draw)
+    def answer(*values: Any) -> str:
+        try:
+            return draw(*values)
+        except RequestError as error:
+            raise refuse(error) from None
+
+    return answer
 
 
 def read_study(name: str) -> dict[str, Any]:
@@ -112,7 +130,7 @@ def draw_study(name: str) -> str:
     means = [sum(point["accuracies"]) / len(point["accuracies"]) for point in points]
     lines = [
         Series(
-            "quantum head",
+            "quantum classifier",
             xs,
             means,
             low=[min(point["accuracies"]) for point in points],
@@ -140,8 +158,16 @@ def draw_study(name: str) -> str:
 
 
 def draw_energy(times: str, shots: float, watts: float, rate: float, power: float) -> str:
-    """Both curves and where they meet."""
-    settings = EnergySettings(times, int(shots), float(watts), float(power), float(rate) * 1e12)
+    """Both curves and where they meet.
+
+    Raises:
+        RequestError: A number that is none.
+    """
+    n_shots = check_whole("Shots", shots, 1, MAX_SHOTS)
+    for name, value in (("watts per qubit", watts), ("GPU's TFLOP/s", rate), ("GPU's watts", power)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
+            raise RequestError(f"The {name} must be a number between 0 and 1,000,000, but got {value!r:.60}.")
+    settings = EnergySettings(times, n_shots, float(watts), float(power), float(rate) * 1e12)
     curve = energy_curve(list(_QUBITS), settings=settings)
     crossover, meeting = find_crossover(settings=settings), find_meeting_point(settings=settings)
     xs = [float(estimate.n_qubits) for estimate in curve]
@@ -174,9 +200,17 @@ def draw_energy(times: str, shots: float, watts: float, rate: float, power: floa
     )
 
 
-def draw_parameters(qubits: float, encoders: float, classes: float, width: float) -> str:
-    """Trained numbers by part."""
-    parts = count_parts(int(qubits), int(encoders), int(classes), int(width))
+def draw_parameters(qubits: float, encoders: float, classes: float, width: int) -> str:
+    """Trained numbers by part.
+
+    Raises:
+        RequestError: A number that is not allowed.
+    """
+    n_qubits = check_whole("The number of qubits", qubits, 2, 18)
+    n_encoders = check_whole("The number of encoders", encoders, 1, MAX_ENCODERS)
+    n_classes = check_whole("The number of labels", classes, 2, MAX_CLASSES)
+    width = check_whole("The width", width, 1, 4096)
+    parts = count_parts(n_qubits, n_encoders, n_classes, width)
     total = sum(count for _, count, _ in parts)
     rows = "".join(
         f'<li><span class="sq-name">{escape(name)}</span><span class="sq-value">{count:,}</span><span class="sq-track">'
@@ -184,8 +218,8 @@ def draw_parameters(qubits: float, encoders: float, classes: float, width: float
         f'<small class="sq-sub">{escape(note)}</small></li>'
         for number, (name, count, note) in enumerate(parts)
     )
-    linear = int(width) + 1 if classes == 2 else (int(width) + 1) * int(classes)
-    hidden = (int(width) + 1) * 48 + 49 * int(classes)
+    linear = width + 1 if n_classes == 2 else (width + 1) * n_classes
+    hidden = (width + 1) * 48 + 49 * n_classes
     return (
         f'<p class="sq-verdict" role="status">{total:,} trained parameters</p><ul class="sq-bars">{rows}</ul>'
         f'<p class="sq-sub">For comparison: logistic regression has {linear:,}, a network with 48 hidden units '
@@ -199,10 +233,8 @@ def count_parts(n_qubits: int, n_encoders: int, n_classes: int, width: int) -> S
     wires = config.resolve_encoder_qubits(width)
     connectivity = config.resolve_encoder_connectivity(wires)
     encoder = build_encoder(wires, config.encoder_layers, connectivity).num_parameters
-    circuit = build_reuploading(
-        n_qubits, config.n_reuploads, config.reupload_layers, config.n_layers, config.connectivity
-    )
-    shared = n_qubits * (config.reupload_layers * config.connectivity + 1)
+    circuit = build_second_module(config, None)
+    shared = build_pqc(n_qubits, config.reupload_layers, config.connectivity).num_parameters
     return [
         (
             "encoders",
@@ -210,7 +242,11 @@ def count_parts(n_qubits: int, n_encoders: int, n_classes: int, width: int) -> S
             f"{n_encoders} × ({encoder} angles on {wires} qubits, which hold {width} numbers, and 1 scale)",
         ),
         ("circuit, repeated part", shared, f"the same angles in all {config.n_reuploads} repetitions"),
-        ("circuit, last part", circuit.num_parameters - shared, "two layers of rotations and entangling rings"),
+        (
+            "circuit, last part",
+            circuit.num_parameters - shared,
+            f"{config.n_layers} layers of rotations and entangling rings",
+        ),
         ("linear layer", (n_qubits + 1) * n_classes, f"{n_qubits} measured values and a constant for each label"),
     ]
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import secrets
+import shutil
 import tempfile
+import threading
 import zipfile
+from collections import deque
 from pathlib import Path
 from typing import Any
 
+from gradio.utils import get_upload_folder
+
 from setfit_quantum.demo.engine import DemoModel, Engine
 from setfit_quantum.demo.limits import RequestError
-from setfit_quantum.demo.training_run import Trained
 from setfit_quantum.model import SetFitModel
 from setfit_quantum.vanilla import import_setfit
 
@@ -54,16 +59,46 @@ def to_setfit(engine: Engine, model: DemoModel) -> SetFitModel:
     return whole
 
 
-def write_zip(engine: Engine, trained: Trained, *, whole: bool) -> Path:
-    """A zip file of the model, in its own folder.
+class ZipShelf:
+    """Zip files that wait to be fetched, in the folder that Gradio empties by their age.
 
     Args:
         engine: Has the body.
-        trained: Has the model and the folder.
-        whole: Body and head (about 90 MB), or the head alone (some 20 kB).
+        limit: Whole models at once; a further one takes the place of the oldest, so that the disk stays bounded.
     """
+
+    def __init__(self, engine: Engine, limit: int = 8) -> None:
+        self._engine = engine
+        self._limit = limit
+        self._whole: deque[Path] = deque()
+        self._lock = threading.Lock()
+
+    def put(self, model: DemoModel, *, whole: bool) -> Path:
+        """Write a zip file.
+
+        Args:
+            model: The model.
+            whole: Body and head, or the head alone.
+
+        Returns:
+            Its path, in a new folder whose name nobody can guess: whoever knows the path may fetch the file.
+        """
+        folder = Path(get_upload_folder()) / secrets.token_hex(32)
+        if whole:
+            self._make_room(folder)
+        folder.mkdir(parents=True)
+        return _write_zip(self._engine, model, folder, whole)
+
+    def _make_room(self, folder: Path) -> None:
+        with self._lock:
+            self._whole.append(folder)
+            while len(self._whole) > self._limit:
+                shutil.rmtree(self._whole.popleft(), ignore_errors=True)
+
+
+def _write_zip(engine: Engine, model: DemoModel, folder: Path, whole: bool) -> Path:
     name = "quantum-model" if whole else "quantum-head"
-    model, path = trained.model, Path(trained.folder.name) / f"{name}.zip"
+    path = folder / f"{name}.zip"
     with tempfile.TemporaryDirectory() as place:
         source = Path(place) / name
         if whole:

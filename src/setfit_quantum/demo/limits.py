@@ -16,8 +16,12 @@ MAX_TEXT = 2_000
 MAX_REQUEST = 20_000
 """Characters of all texts of one request."""
 MAX_TEXTS = 100
-MAX_FILE = 1_000_000
+MAX_FILE = 2**20
 """Bytes."""
+MAX_BODY = 32 * 2**20
+"""Bytes of one HTTP request: more than any text that gets a message of its own."""
+FILE_TYPES = (".csv", ".tsv", ".jsonl", ".txt")
+"""Of uploaded files: formats that take no more memory than disk. A small Parquet file may hold gigabytes."""
 MAX_SHOTS = 100_000
 MAX_NOISE_LEVEL = 10.0
 MAX_MODEL_QUBITS = 14
@@ -25,6 +29,8 @@ MIN_QUBITS, MAX_QUBITS = 2, 10
 MAX_ENCODERS = 2
 MAX_EPOCHS = 400
 MAX_ROWS = 400
+MAX_TRAINING_TEXT = 100_000
+"""Characters of all examples: some ten seconds of encoding on one core."""
 MAX_CLASSES = 10
 MAX_LABEL = 60
 MAX_TRAINING_SECONDS = 60.0
@@ -126,13 +132,21 @@ def check_training_rows(rows: Any) -> Examples:
         texts.append(text)
         labels.append(label)
     _check_classes(labels)
+    total = sum(map(len, texts))
+    if total > MAX_TRAINING_TEXT:
+        raise RequestError(f"At most {MAX_TRAINING_TEXT:,} characters in all examples, but got {total:,}.")
     return Examples(texts, labels, "the table")
 
 
 def _read_row(row: Any, number: int) -> tuple[str, str]:
     values = [row.get("text"), row.get("label")] if isinstance(row, dict) else row
     # A table may have grown empty columns.
-    if not isinstance(values, list | tuple) or len(values) < 2 or any(value not in (None, "") for value in values[2:]):
+    if (
+        not isinstance(values, list | tuple)
+        or len(values) < 2
+        or any(value not in (None, "") for value in values[2:])
+        or any(not isinstance(value, str | int | float | None) for value in values)
+    ):
         raise RequestError(f"Row {number} must be a text and a label, but is {_show(row)}.")
     text, label = ("" if value is None or value != value else str(value).strip() for value in values[:2])
     return text, label
@@ -183,9 +197,11 @@ def read_texts_file(path: str | Path) -> list[str]:
 
 def _check_file(path: str | Path) -> Path:
     file = Path(path)
+    if file.suffix.lower() not in FILE_TYPES:
+        raise RequestError(f"A file must be one of {', '.join(FILE_TYPES)}, but got {_show(file.name)}.")
     size = file.stat().st_size
     if size > MAX_FILE:
-        raise RequestError(f"A file has at most {MAX_FILE / 1e6:g} MB, but this one {size / 1e6:.1f} MB.")
+        raise RequestError(f"A file has at most {MAX_FILE / 2**20:g} MB, but this one {size / 2**20:.1f} MB.")
     return file
 
 

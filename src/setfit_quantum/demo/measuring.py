@@ -87,6 +87,7 @@ class Reading:
         runner_up: Number of the class that the votes are counted against.
         classical: Confidences by logistic regression, shape (k,), or None.
         device: What it was measured with.
+        encoder: The kind of the head's encoders.
     """
 
     text: str
@@ -101,6 +102,7 @@ class Reading:
     runner_up: int
     classical: np.ndarray | None
     device: Device
+    encoder: str
 
     @property
     def confidences(self) -> dict[str, float]:
@@ -164,6 +166,7 @@ def read_texts(
                     runner_up=runner_up,
                     classical=None if classical is None else np.asarray(classical[row]),
                     device=device,
+                    encoder=head.config.encoder,
                 )
             )
     return readings

@@ -9,9 +9,18 @@ from html import escape
 import numpy as np
 
 from setfit_quantum.demo.measuring import Reading
-from setfit_quantum.demo.svg import HEIGHT, WIDTH
+from setfit_quantum.demo.svg import COLOURS, HEIGHT, WIDTH
 
 _BINS = 50
+_LISTED = 10
+"""Labels that the answer lists; of a model with more, the likeliest."""
+_KEYS = 6
+"""Labels that the cloud's legend lists."""
+_ENCODERS = {
+    "quantum": "A simulated quantum encoder compresses them into",
+    "linear": "A linear layer (classical) turns them into",
+    "mlp": "A small neural network (classical) turns them into",
+}
 _PLOT = (14, WIDTH - 14, 12, HEIGHT - 46)
 """Left, right, top and bottom of the cloud's plot."""
 
@@ -25,10 +34,16 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def signed(value: float) -> str:
+    """A number with its sign and two decimals; zero has none."""
+    text = f"{value:+.2f}"
+    return "0.00" if text[1:] == "0.00" else text.replace("-", "−")
+
+
 def draw_answer(reading: Reading) -> str:
-    """Confidences of the quantum head beside those of its classical rival."""
+    """Confidences of the quantum classifier beside those of its classical rival."""
     quantum = _head(
-        "Quantum head", f"one measurement: {reading.device.describe()}", reading.labels, reading.probabilities[0]
+        "Quantum classifier", f"one measurement: {reading.device.describe()}", reading.labels, reading.probabilities[0]
     )
     if reading.classical is None:
         classical = (
@@ -37,23 +52,31 @@ def draw_answer(reading: Reading) -> str:
         )
     else:
         classical = _head(
-            "Logistic regression", "same embedding, no circuit, no noise", reading.labels, reading.classical
+            "Logistic regression", "classical: same embedding, no circuit", reading.labels, reading.classical
         )
     return (
         f'<blockquote class="sq-quote" dir="auto">{escape(_shorten(reading.text))}</blockquote>'
-        f'<div class="sq-heads">{quantum}{classical}</div>'
+        f'<div class="sq-heads sq-versus">{quantum}{classical}</div>'
     )
 
 
 def _head(title: str, note: str, labels: Sequence[str], probabilities: np.ndarray) -> str:
     winner = int(np.argmax(probabilities))
+    listed = list(range(len(labels)))
+    if len(labels) > _LISTED:
+        listed = np.argsort(-probabilities, kind="stable")[:_LISTED].tolist()
     rows = "".join(
-        f'<li class="{"sq-won" if number == winner else ""}"><span class="sq-name" dir="auto">{escape(label)}</span>'
-        f'<span class="sq-value">{percent(value)}</span>'
-        f'<span class="sq-track"><span class="sq-fill sq-c{number}" style="width:{100 * value:.2f}%"></span></span>'
-        f"</li>"
-        for number, (label, value) in enumerate(zip(labels, probabilities, strict=True))
+        f'<li class="{"sq-won" if number == winner else ""}"><span class="sq-name" dir="auto">{escape(labels[number])}'
+        f'</span><span class="sq-value">{percent(probabilities[number])}</span><span class="sq-track">'
+        f'<span class="sq-fill {_colour(number)}" style="width:{100 * probabilities[number]:.2f}%"></span></span></li>'
+        for number in listed
     )
+    if len(labels) > _LISTED:
+        rest = percent(max(0.0, 1 - float(probabilities[listed].sum())))
+        rows += (
+            f'<li><span class="sq-name sq-sub">{len(labels) - _LISTED} further labels</span>'
+            f'<span class="sq-value sq-sub">{rest}</span></li>'
+        )
     return (
         f'<div class="sq-head"><h3>{title}</h3><p class="sq-sub">{escape(note)}</p>'
         f'<p class="sq-verdict" dir="auto">{escape(labels[winner])}</p><ul class="sq-bars">{rows}</ul></div>'
@@ -75,7 +98,7 @@ def draw_cloud(reading: Reading) -> str:
     for number, (place, winner) in enumerate(zip(bins, winners, strict=True)):
         filled[place] += 1
         bricks.append(
-            f'<rect class="sq-brick sq-c{winner}" x="{left + place * width + 0.4:.1f}" '
+            f'<rect class="sq-brick {_colour(winner)}" x="{left + place * width + 0.4:.1f}" '
             f'y="{bottom - filled[place] * height:.2f}" width="{width - 0.8:.1f}" '
             f'height="{max(height - 0.7, height * 0.8):.2f}" style="animation-delay:{6 * number}ms"/>'
         )
@@ -96,11 +119,12 @@ def draw_cloud(reading: Reading) -> str:
         f"{percent(reading.exact_probabilities[shown])}."
     )
     svg = (
-        f'<svg class="sq-chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">'
+        f'<svg class="sq-chart sq-large" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">'
         f"{axis}{ticks}{caption}{''.join(bricks)}{exact_line}</svg>"
     )
     return (
-        f'<h3>The same sentence, measured {len(values)} times</h3><p class="sq-sub">{_wins(reading)}</p>'
+        f'<h3>The same sentence, measured {len(values)} times</h3><p class="sq-sub">{_wins(reading)} '
+        f"Each brick is one answer.</p>"
         f'<div class="sq-figure">{svg}<div class="sq-legend">'
         f'<span class="sq-key"><i class="sq-sample sq-exact-key"></i>without shot or gate noise: '
         f"{percent(reading.exact_probabilities[shown])}</span>{_label_keys(reading)}</div></div>"
@@ -117,10 +141,14 @@ def _wins(reading: Reading) -> str:
 
 
 def _label_keys(reading: Reading) -> str:
+    agreement = reading.agreement
+    won = np.flatnonzero(agreement)
+    if len(won) > _KEYS:
+        won = np.sort(won[np.argsort(-agreement[won], kind="stable")[:_KEYS]])
     return "".join(
-        f'<span class="sq-key" dir="auto"><i class="sq-square sq-c{number}"></i>{escape(_shorten(label, 24))}</span>'
-        for number, label in enumerate(reading.labels)
-        if reading.agreement[number] > 0
+        f'<span class="sq-key" dir="auto"><i class="sq-square {_colour(number)}"></i>'
+        f"{escape(_shorten(reading.labels[number], 24))}</span>"
+        for number in won.tolist()
     )
 
 
@@ -142,10 +170,12 @@ def draw_stages(reading: Reading) -> str:
             cells.append("<td>not measured</td>" + ("" if reading.votes is None else "<td></td>"))
         rows.append(f"<tr>{''.join(cells)}</tr>")
     vote_head = foot = ""
+    adding = "What they say is the answer."
     if reading.votes is not None:
+        adding = "A linear layer adds up what they say."
         for_, against = escape(reading.labels[reading.winner]), escape(reading.labels[reading.runner_up])
         vote_head = (
-            f'<th scope="col">4 Vote<small>▸ <b dir="auto">{for_}</b> or <b dir="auto">{against}</b> ◂</small></th>'
+            f'<th scope="col">4 Vote<small>◂ <b dir="auto">{against}</b> or <b dir="auto">{for_}</b> ▸</small></th>'
         )
         between = percent(1 / (1 + math.exp(-min(float(reading.votes.sum()), 500))))
         bias, total = float(reading.votes[-1]), float(reading.votes.sum())
@@ -159,9 +189,8 @@ def draw_stages(reading: Reading) -> str:
         "<h3>What each stage saw</h3>"
         f"<p class='sq-sub'><b>1 Embedding</b> The sentence transformer turns the sentence into "
         f"{len(reading.embedding)} numbers (classical).</p>{_embedding(reading.embedding)}"
-        "<p class='sq-sub'><b>2 to 4</b> A simulated quantum encoder compresses them into one angle per qubit. The "
-        "circuit turns the qubits by these angles, entangles and measures them. A linear layer adds up what they "
-        "say.</p>"
+        f"<p class='sq-sub'><b>2 to 4</b> {_ENCODERS[reading.encoder]} one angle per qubit. The circuit turns the "
+        f"qubits by these angles, entangles and measures them. {adding}</p>"
         f'<div class="sq-scroll"><table class="sq-table"><thead><tr><th scope="col">Qubit</th>'
         f'<th scope="col">2 Angle<small>radians</small></th>'
         f'<th scope="col">3 Measured ⟨Z⟩<small>−1 to 1; tick: exact</small></th>{vote_head}</tr></thead>'
@@ -174,7 +203,7 @@ def _embedding(values: np.ndarray) -> str:
     rows = -(-len(values) // columns)
     scale = float(np.abs(values).max()) or 1.0
     cells = "".join(
-        f'<rect class="sq-c{0 if value >= 0 else 1}" x="{number % columns}" y="{number // columns}" width=".92" '
+        f'<rect class="sq-c{4 if value >= 0 else 9}" x="{number % columns}" y="{number // columns}" width=".92" '
         f'height=".92" fill-opacity="{abs(value) / scale:.2f}"/>'
         for number, value in enumerate(values.tolist())
     )
@@ -189,7 +218,7 @@ def _dial(angle: float) -> str:
     x, y = 11 + 8.5 * math.sin(angle), 11 - 8.5 * math.cos(angle)
     return (
         f'<span class="sq-cell"><svg class="sq-dial" viewBox="0 0 22 22" aria-hidden="true"><circle cx="11" cy="11" '
-        f'r="9.5"/><line x1="11" y1="11" x2="{x:.1f}" y2="{y:.1f}"/></svg><span>{angle:+.2f}</span></span>'
+        f'r="9.5"/><line x1="11" y1="11" x2="{x:.1f}" y2="{y:.1f}"/></svg><span>{signed(angle)}</span></span>'
     )
 
 
@@ -202,7 +231,7 @@ def _expectation(value: float, exact: float, band: tuple[float, float]) -> str:
         f'<span class="sq-cell"><span class="sq-z" aria-hidden="true"><i class="sq-zero"></i>'
         f'<i class="sq-spread" style="left:{low:.1f}%;width:{max(high - low, 1):.1f}%"></i>'
         f'<i class="sq-tickmark" style="left:{place(exact):.1f}%"></i>'
-        f'<i class="sq-point" style="left:{place(value):.1f}%"></i></span><span>{value:+.2f}</span></span>'
+        f'<i class="sq-point" style="left:{place(value):.1f}%"></i></span><span>{signed(value)}</span></span>'
     )
 
 
@@ -212,9 +241,14 @@ def _vote(value: float, scale: float, reading: Reading) -> str:
     side = "left:50%" if value >= 0 else f"left:{50 - width:.1f}%"
     return (
         f'<span class="sq-cell"><span class="sq-z" aria-hidden="true"><i class="sq-zero"></i>'
-        f'<i class="sq-voted sq-c{number}" style="{side};width:{width:.1f}%"></i></span>'
-        f"<span>{value:+.2f}</span></span>"
+        f'<i class="sq-voted {_colour(number)}" style="{side};width:{width:.1f}%"></i></span>'
+        f"<span>{signed(value)}</span></span>"
     )
+
+
+def _colour(number: int) -> str:
+    """Class of a label's colour; from the eleventh label on they come again."""
+    return f"sq-c{number % COLOURS}"
 
 
 def _bold(text: str) -> str:

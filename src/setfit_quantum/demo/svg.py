@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 420, 250
+COLOURS = 10
+"""Colours that the style sheet has."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 42
 
 Ticks = Sequence[tuple[float, str]]
@@ -113,8 +115,9 @@ def line_chart(
             parts += [
                 f'<circle class="sq-dot sq-c{line.colour}" cx="{a:.1f}" cy="{b:.1f}" r="3.2"/>' for a, b in points
             ]
+    large = " sq-large" if width >= WIDTH else ""
     svg = (
-        f'<svg class="sq-chart" viewBox="0 0 {width} {HEIGHT}" role="img" aria-label="{escape(description)}">'
+        f'<svg class="sq-chart{large}" viewBox="0 0 {width} {HEIGHT}" role="img" aria-label="{escape(description)}">'
         f"{''.join(parts)}</svg>"
     )
     return f'<div class="sq-figure">{svg}{legend(series)}</div>'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from setfit_quantum.demo.limits import (
     MAX_QUBITS,
     MAX_TRAINING_SECONDS,
     MIN_QUBITS,
+    RequestError,
     check_whole,
 )
 from setfit_quantum.head import SetFitQuantumHead
@@ -27,6 +27,10 @@ from setfit_quantum.training import HeadTrainingArguments, HeadTrainingCallback,
 HELD_OUT = 0.25
 """Share of the examples that is held out, where every label has enough of them."""
 BATCH_SIZE = 8
+_TO_TRY = 5
+"""Sentences that a trained model is tried with."""
+_SHORT = 80
+"""Characters of such a sentence at most."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Trained:
         ended: `"finished"`, `"stopped"` or `"out of time"`.
         accuracy: Held-out accuracy of the quantum head, or None.
         classical_accuracy: That of logistic regression, or None.
-        folder: Where zip files of the model are written; it goes when the session's state goes.
+        to_try: A few sentences to ask the model, held-out ones if there are any.
     """
 
     model: DemoModel
@@ -76,9 +80,7 @@ class Trained:
     ended: str
     accuracy: float | None
     classical_accuracy: float | None
-    folder: tempfile.TemporaryDirectory[str] = field(
-        default_factory=lambda: tempfile.TemporaryDirectory(prefix="setfit-quantum-demo-")
-    )
+    to_try: tuple[str, ...]
 
     def summary(self) -> dict[str, Any]:
         """The figures, JSON-ready."""
@@ -95,11 +97,25 @@ class Trained:
             "n_held_out": self.n_held_out,
             "held_out_accuracy": self.accuracy,
             "classical_held_out_accuracy": self.classical_accuracy,
-            "history": [
-                {name: entry[name] for name in ("epoch", "train_loss", "train_metric", "eval_loss", "eval_metric")}
-                for entry in self.history
-            ],
+            "history": list_epochs(self.history),
         }
+
+
+def own_model(state: Trained | None) -> DemoModel:
+    """The model that a session has trained.
+
+    Raises:
+        RequestError: It has none.
+    """
+    if state is None:
+        raise RequestError("This session has no trained model (or no longer: it is kept for an hour). Train one first.")
+    return state.model
+
+
+def list_epochs(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Loss and accuracy of each epoch, JSON-ready."""
+    names = ("epoch", "train_loss", "train_metric", "eval_loss", "eval_metric")
+    return [{name: entry[name] for name in names} for entry in history]
 
 
 @dataclass(eq=False)
@@ -110,6 +126,9 @@ class TrainingRun:
         engine: Embeds the texts.
         request: What to train.
         time_limit: Seconds after which the training ends with what it has.
+
+    Raises:
+        RequestError: By `result`: it ended before the first epoch.
     """
 
     engine: Engine
@@ -120,9 +139,11 @@ class TrainingRun:
     error: BaseException | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _ended: str = "finished"
+    _deadline: float = 0.0
 
     def start(self) -> TrainingRun:
         """Begin; returns at once."""
+        self._deadline = time.monotonic() + self.time_limit
         self._thread = threading.Thread(target=self._work, name="demo-training", daemon=True)
         self._thread.start()
         return self
@@ -164,7 +185,7 @@ class TrainingRun:
         request = self.request
         examples = request.examples
         labels = examples.classes
-        embeddings = self.engine.embed(examples.texts)
+        embeddings = self.engine.embed(examples.texts, self._check_before_learning)
         targets = examples.indicators(labels).argmax(axis=1)
         kept, held = self._split(targets)
         head = SetFitQuantumHead(n_qubits=request.n_qubits, n_encoders=request.n_encoders, seed=0)
@@ -199,7 +220,16 @@ class TrainingRun:
             ended=self._ended,
             accuracy=result.history[-1]["eval_metric"],
             classical_accuracy=rival,
+            to_try=_choose(examples, held if len(held) else kept),
         )
+
+    def _check_before_learning(self) -> None:
+        if self._stop.is_set():
+            raise RequestError("Stopped before the first epoch: nothing was learned.")
+        if time.monotonic() > self._deadline:
+            raise RequestError(
+                f"Reading the examples took more than {self.time_limit:g} seconds. Try fewer or shorter ones."
+            )
 
     def _split(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows to train on and rows to hold out: none of these unless every label has four examples."""
@@ -208,12 +238,24 @@ class TrainingRun:
         return stratified_split(targets.tolist(), HELD_OUT, seed=0)
 
 
+def _choose(examples: Examples, rows: np.ndarray) -> tuple[str, ...]:
+    """Short sentences among these rows, of as many labels as can be."""
+    seen: dict[Any, int] = {}
+    ranked = []
+    for row in rows.tolist():
+        label = examples.labels[row]
+        ranked.append((len(examples.texts[row]) > _SHORT, seen.setdefault(label, 0), row))
+        seen[label] += 1
+    # At least one, however long it is.
+    chosen = [row for place, (long, _, row) in enumerate(sorted(ranked)[:_TO_TRY]) if place == 0 or not long]
+    return tuple(examples.texts[row] for row in chosen)
+
+
 class _Watcher(HeadTrainingCallback):
     """Hands on each epoch, and ends the training when it is time."""
 
     def __init__(self, run: TrainingRun) -> None:
         self._run = run
-        self._deadline = time.monotonic() + run.time_limit
 
     def on_epoch_end(self, head: Any, state: Any) -> bool:
         run = self._run
@@ -222,7 +264,7 @@ class _Watcher(HeadTrainingCallback):
             return False
         if run._stop.is_set():
             run._ended = "stopped"
-        elif time.monotonic() > self._deadline:
+        elif time.monotonic() > run._deadline:
             run._ended = "out of time"
         else:
             return False
