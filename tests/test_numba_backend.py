@@ -347,6 +347,8 @@ def test_compiled_code_is_cached_on_disk(tmp_path):
         for _ in range(2)
     ]
     assert [run.stdout.strip() for run in hits] == ["0", "1"]
+    assert "Compiling the simulator" in hits[0].stderr
+    assert "Compiling the simulator" not in hits[1].stderr
 
 
 @pytest.mark.parametrize(

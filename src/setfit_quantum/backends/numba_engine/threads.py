@@ -8,6 +8,7 @@ and a caller works by itself where none is free. An interrupted caller leaves on
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import threading
 import time
@@ -19,6 +20,8 @@ from setfit_quantum.backends.cores import available_cores
 from setfit_quantum.backends.numba_engine.order import ARGUMENTS, FAILED, N_TILES, NEXT_TILE
 from setfit_quantum.backends.numba_engine.work import ASLEEP, LEAD, MAILBOX, SERVE, WAIT, work
 
+logger = logging.getLogger(__name__)
+
 MIN_ROWS_PER_THREAD = 20_000
 """Rows swept below which another thread costs more than it saves (about 0.02 ms)."""
 CHUNKS_PER_THREAD = 4
@@ -26,6 +29,8 @@ CHUNKS_PER_THREAD = 4
 MOST_WORKERS = 62
 """As many as have a bit in an order."""
 _POLL_SECONDS = 2e-4
+_PATIENCE_SECONDS = 3.0
+"""Loading compiled code from disk takes less."""
 
 
 class _Worker:
@@ -87,6 +92,7 @@ def carry_out(order: np.ndarray, kind: int, n_tiles: int, n_threads: int) -> Non
     mailboxes = _wake_workers(n_helpers)
     role, finished = LEAD, False
     interruption: BaseException | None = None
+    patience = None if work.overloads else _announce_compiling()
     while not finished:
         try:
             finished = work(role, address, mailboxes, n_helpers)
@@ -97,10 +103,21 @@ def carry_out(order: np.ndarray, kind: int, n_tiles: int, n_threads: int) -> Non
             interruption = error
             role = WAIT
             order[NEXT_TILE] = order[N_TILES]
+    if patience is not None:
+        patience.cancel()
     if interruption is not None:
         raise interruption
     if order[FAILED]:
         raise MemoryError("A thread of the numba backend ran out of memory.")
+
+
+def _announce_compiling() -> threading.Timer:
+    """Say what takes so long, unless compiled code is found on disk."""
+    message = "Compiling the simulator for this machine; this happens once and takes about half a minute ..."
+    timer = threading.Timer(_PATIENCE_SECONDS, logger.warning, (message,))
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def _wake_workers(count: int) -> np.ndarray:
