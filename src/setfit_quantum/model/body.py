@@ -14,6 +14,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from setfit_quantum.checks import check_int
+from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.hub_errors import explained
 from setfit_quantum.serialization.sources import HubOptions, fetch_snapshot
 
@@ -44,6 +45,8 @@ def load_body(
 
     Raises:
         ValueError: More numbers than the embedding has, or a pooling that is not known.
+        ModelFileError: A folder without a body, or with a damaged one.
+        HubError: The Hub refused, or it could not be asked and the cache does not hold the body.
     """
     if truncate_dim is not None:
         check_int("truncate_dim", truncate_dim, minimum=1)
@@ -51,7 +54,7 @@ def load_body(
     if options.force_download and not Path(name).is_dir():
         # SentenceTransformer has no such option; it finds the fresh files in the cache.
         fetch_snapshot(name if "/" in name else f"sentence-transformers/{name}", options)
-    with explained(name):
+    with explained(name), _telling_damage(Path(name)):
         body: SentenceTransformer = SentenceTransformer(
             name,
             device=None if device is None else str(device),
@@ -73,6 +76,21 @@ def load_body(
             f"Argument `truncate_dim` must be at most {width}, the embedding's width, but got {truncate_dim}."
         )
     return body
+
+
+@contextmanager
+def _telling_damage(folder: Path) -> Iterator[None]:
+    """Name the folder where its files are what sentence-transformers, transformers or safetensors stumble over."""
+    try:
+        yield
+    except ImportError:
+        raise
+    except Exception as error:  # of many kinds, each with its own hint
+        if not folder.is_dir():
+            raise
+        raise ModelFileError(
+            folder, f"holds no sentence transformer that can be loaded ({type(error).__name__}: {error})."
+        ) from error
 
 
 def _set_pooling(body: SentenceTransformer, pooling: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from setfit_quantum.card import CardFacts, CardResult, render_card
+from setfit_quantum.card.facts import Scalar
 from setfit_quantum.hub import PushOptions, push_saved
 from setfit_quantum.model.body import embedding_width
 from setfit_quantum.model.describing import describe_training, gather_facts, library_versions
@@ -15,6 +16,7 @@ from setfit_quantum.model.heads import fit_to_body
 from setfit_quantum.model.plain_export import export_plain_setfit
 from setfit_quantum.model.saving import save_card, save_model
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult
+from setfit_quantum.training.data import count_held_out
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
@@ -50,14 +52,32 @@ class ModelFiles:
         Args:
             arguments: Settings of the training.
             result: Its outcome, also kept as `head_training`.
-            n_train: Number of training texts.
-            n_validation: Number of validation texts.
+            n_train: Number of training texts, those that `validation_split` holds out included.
+            n_validation: Number of further validation texts.
             body: What was done to the body; None: nothing since it was loaded.
         """
         self.head_training = result
+        body = body or self._body_so_far()
+        if n_validation is None and n_train is not None and arguments.validation_split is not None:
+            n_validation = count_held_out(arguments.validation_split, n_train)
+            n_train -= n_validation
+        self._begin_facts(describe_training(arguments, result, n_train=n_train, n_validation=n_validation, body=body))
+
+    def record_fit(self, *, n_train: int) -> None:
+        """Keep, for the card, that scikit-learn fitted the head; `fit` does so itself.
+
+        Args:
+            n_train: Number of training texts.
+        """
+        head = type(self.model_head).__name__
+        self._begin_facts({"training texts": n_train, "body": self._body_so_far(), "head": f"{head}, by scikit-learn"})
+
+    def _body_so_far(self) -> str:
         former = self.card_facts.training.get("body")
-        body = body or (former if isinstance(former, str) else "frozen")
-        training = describe_training(arguments, result, n_train=n_train, n_validation=n_validation, body=body)
+        return former if isinstance(former, str) else "frozen"
+
+    def _begin_facts(self, training: Mapping[str, Scalar]) -> None:
+        """Facts of a newly trained head, of which nothing was measured yet."""
         self.card_facts = self.card_facts.with_changes(
             training=training, versions=library_versions(), results=(), comparisons=()
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from setfit_quantum.model.body import check_texts, limited_length
 from setfit_quantum.model.end_to_end import train_end_to_end
+from setfit_quantum.model.mistakes import warn_of_unnamed
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult, train_head
 from setfit_quantum.training.labels import encode_labels
 from setfit_quantum.training.modes import preserved
@@ -78,15 +79,17 @@ def fit_module_head(
     body_learning_rate: float | None = None,
     max_length: int | None = None,
     callbacks: Iterable[Any] = (),
+    label_names: Sequence[Any] | None = None,
 ) -> HeadTrainingResult:
     """Train the head (with `end_to_end` the body too), and leave the body's freeze and mode as they were."""
-    texts = _check_pairs(model, "x_train", x_train, "y_train", y_train)
+    names = model.labels if label_names is None else label_names
+    texts = _check_pairs(model, names, "x_train", x_train, "y_train", y_train)
     eval_texts, eval_labels = (None, None)
     if validation is not None:
         eval_texts, eval_labels = validation
         names_of = ("validation texts", "validation labels")
-        eval_texts = _check_pairs(model, names_of[0], eval_texts, names_of[1], eval_labels, allow_gaps=True)
-    names = None if model.labels is None else list(model.labels)
+        eval_texts = _check_pairs(model, names, names_of[0], eval_texts, names_of[1], eval_labels, allow_gaps=True)
+    names = None if names is None else list(names)
     model.model_head.to(model.device)
     with preserved(model.model_body), limited_length(model.model_body, max_length):
         if end_to_end:
@@ -114,13 +117,23 @@ def fit_module_head(
                 label_names=names,
                 callbacks=callbacks,
             )
-    if model.labels is None and result.label_names is not None:
+    if label_names is not None:
+        model.labels = list(label_names)
+    elif model.labels is None and result.label_names is not None:
         model.labels = list(result.label_names)
+    warn_of_unnamed(model.model_head, model.labels)
     return result
 
 
 def _check_pairs(
-    model: SetFitModel, texts_name: str, texts: Any, labels_name: str, labels: Any, *, allow_gaps: bool = False
+    model: SetFitModel,
+    names: Sequence[Any] | None,
+    texts_name: str,
+    texts: Any,
+    labels_name: str,
+    labels: Any,
+    *,
+    allow_gaps: bool = False,
 ) -> list[Any]:
     """Check texts and labels before anything is encoded, which can take long."""
     values = check_texts(texts_name, texts)
@@ -128,7 +141,7 @@ def _check_pairs(
     multitarget = bool(getattr(head, "multitarget", False))
     encoded = encode_labels(
         labels,
-        label_names=model.labels,
+        label_names=names,
         multitarget=multitarget,
         n_classes=None if multitarget else getattr(head, "out_features", None),
         allow_gaps=allow_gaps,

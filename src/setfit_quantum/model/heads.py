@@ -12,6 +12,7 @@ from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from torch import nn
 
 from setfit_quantum.head import ClassicalHead, SetFitQuantumHead
+from setfit_quantum.model.mistakes import warn_of_unnamed
 from setfit_quantum.vanilla import import_setfit
 
 logger = logging.getLogger(__name__)
@@ -108,6 +109,7 @@ def fit_to_body(head: Any, in_features: int | None, labels: Sequence[Any] | None
             head.build(in_features)
         if labels:
             head.fit_out_features(len(labels))
+            warn_of_unnamed(head, labels)
 
 
 def resolve_strategy(head: Any, strategy: str | None) -> str | None:

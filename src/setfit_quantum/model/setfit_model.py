@@ -18,6 +18,7 @@ from setfit_quantum.model.fitting import build_arguments, fit_module_head, read_
 from setfit_quantum.model.heads import HeadSpec, resolve_strategy
 from setfit_quantum.model.inputs import check_modality, encode_inputs, is_single, load_images_of
 from setfit_quantum.model.loading import LoadOptions, load_parts
+from setfit_quantum.model.mistakes import ModelMistakes, naming
 from setfit_quantum.model.transfer import ModelTransfer
 from setfit_quantum.serialization.sources import HubOptions
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult
@@ -28,7 +29,7 @@ from setfit_quantum.vanilla import import_setfit, is_evaluate_with_names
 _PlainSetFitModel: Any = import_setfit().SetFitModel
 
 
-class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
+class SetFitModel(ModelMistakes, ModelFiles, ModelTransfer, _PlainSetFitModel):
     """A sentence transformer and a head, with SetFit's interface.
 
     Args:
@@ -123,7 +124,7 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
             model_card_data: SetFit's data for the card.
             trust_remote_code: Whether the body's modules defined in the repository may run.
             allow_pickle: Whether a plain SetFit model's `model_head.pkl` may be loaded, which can run any code.
-            trusted: Types outside scikit-learn that a saved scikit-learn head may contain.
+            trusted: Types that a saved scikit-learn head may contain, beyond those that skops knows to be safe.
             verify: Whether to check the files against their hashes.
             modality: What is classified: `"text"` or `"image"`; None: as saved, else texts.
             prompt: Instruction that the body gets before every text, for bodies trained with instructions
@@ -219,6 +220,7 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
         eval_dataset: Any = None,
         arguments: HeadTrainingArguments | None = None,
         callbacks: Iterable[Any] = (),
+        label_names: Sequence[Any] | None = None,
         **head_arguments: Any,
     ) -> HeadTrainingResult | None:
         """Train the head on texts and labels; the body stays as it is, unless `end_to_end`.
@@ -229,7 +231,8 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
 
         Args:
             x_train: Texts.
-            y_train: One label per text: numbers, strings (they become `labels`), or 0/1 rows for a multi-label head.
+            y_train: One label per text: numbers or strings (they become `labels`); for a multi-label head a list of
+                names, or a row of 0/1, per text.
             num_epochs: Epochs.
             batch_size: Texts per step.
             body_learning_rate: The body's learning rate with `end_to_end`.
@@ -242,6 +245,8 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
             eval_dataset: The same as a data set with the columns `text` and `label`.
             arguments: Settings to start from.
             callbacks: Instances of `HeadTrainingCallback`.
+            label_names: Names of the classes by number, which become `labels`; None: `labels`, or where there are
+                none the sorted strings in `y_train`.
             **head_arguments: Any other setting of `HeadTrainingArguments`: `validation_split`, `metric`,
                 `early_stopping_patience`, `class_weights`, `lr_decay`, `checkpoint_dir`, `resume` and so on.
 
@@ -256,6 +261,8 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
             given = [*head_arguments, *(["arguments"] if arguments else []), *(["callbacks"] if callbacks else [])]
             if validation is not None:
                 given.append("validation_data" if validation_data is not None else "eval_dataset")
+            if label_names is not None:
+                given.append("label_names")
             if given:
                 raise ValueError(
                     f"Arguments {given} need a module head, but the head is a {type(self.model_head).__name__}, "
@@ -265,6 +272,7 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
             if self.modality == "image":
                 inputs = load_images_of(inputs, 0, len(inputs))
             super().fit(inputs, list(y_train), num_epochs=num_epochs or 1)
+            self.record_fit(n_train=len(inputs))
             return None
         fields = trainer_fields(self.model_card_data, head_learning_rate)
         batch_size, l2_weight = replace_untouched(fields, batch_size, l2_weight)
@@ -286,6 +294,7 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
             body_learning_rate=body_learning_rate,
             max_length=max_length,
             callbacks=callbacks,
+            label_names=label_names,
         )
         body = "trained with the head" if end_to_end else "tuned by setfit.Trainer" if fields else None
         n_validation = None if validation is None else len(validation[0])
@@ -343,10 +352,11 @@ class SetFitModel(ModelFiles, ModelTransfer, _PlainSetFitModel):
             return empty.numpy() if as_numpy else empty
         if not use_labels and self.labels and self.has_differentiable_head:
             use_labels = is_evaluate_with_names(sys._getframe(1))
-        return super().predict(
-            texts,
-            batch_size=batch_size,
-            as_numpy=as_numpy,
-            use_labels=use_labels,
-            show_progress_bar=show_progress_bar,
-        )
+        with naming(self.model_head, self.labels):
+            return super().predict(
+                texts,
+                batch_size=batch_size,
+                as_numpy=as_numpy,
+                use_labels=use_labels,
+                show_progress_bar=show_progress_bar,
+            )

@@ -151,10 +151,15 @@ def _prepare_evaluation_data(
     return LabelledEmbeddings(tensor, targets)
 
 
+def count_held_out(fraction: float, n_samples: int) -> int:
+    """How many of `n_samples` `split_validation` holds out."""
+    return math.ceil(fraction * n_samples)
+
+
 def split_validation(
     data: LabelledEmbeddings, fraction: float, seed: int
 ) -> tuple[LabelledEmbeddings, LabelledEmbeddings]:
-    """Hold out `ceil(fraction * n)` samples, stratified by class (at random for multi-label data).
+    """Hold out `count_held_out` samples, stratified by class (at random for multi-label data).
 
     Returns:
         Training and validation data.
@@ -164,7 +169,7 @@ def split_validation(
     """
     from sklearn.model_selection import train_test_split
 
-    held_out = math.ceil(fraction * len(data))
+    held_out = count_held_out(fraction, len(data))
     stratify = None
     n_classes = 1
     if data.targets.ndim == 1:
