@@ -66,6 +66,12 @@ def test_printed_table_and_resuming(output, tiny_body, monkeypatch):
     result = run(*command)
     assert result.exit_code == 0, result.output
     assert (output / "runs.jsonl").read_bytes() == runs
+    reported = run(*command, "--no-run")
+    assert reported.exit_code == 0, reported.output
+    assert reported.stdout == result.stdout
+    nothing = run(*command[:-1], output / "elsewhere", "--no-run")
+    assert nothing.exit_code == 1
+    assert "there are no results of this study" in nothing.stderr
     assert "91.45" in result.stdout
     assert "91.70" in result.stdout
     assert "Without the linear layer the head is better" in result.stdout

@@ -72,6 +72,10 @@ def reproduce(
     workers: Workers = 1,
     backend: Executor = "local",
     retry_failed: RetryFailed = False,
+    no_run: Annotated[
+        bool,
+        typer.Option("--no-run", help="Report the results that are there; run nothing.", rich_help_panel=STUDY),
+    ] = False,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -116,7 +120,9 @@ def reproduce(
                 say=note,
             )
         with work.interruptible(ctx, output):
-            result = work.run_plan(plan, output, backend=backend, workers=workers, retry_failed=retry_failed)
+            result = work.run_plan(
+                plan, output, backend=backend, workers=workers, retry_failed=retry_failed, only_found=no_run
+            )
         rows, files = work.write_files(result, output / f"{specification.name}-{level}")
     if as_json:
         emit_json(

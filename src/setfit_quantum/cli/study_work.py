@@ -70,13 +70,20 @@ def interruptible(ctx: typer.Context, output: Path) -> Iterator[None]:
         raise Failure(f"interrupted; what was finished is in {output}.\nGo on with: {again}") from interrupt
 
 
-def run_plan(plan: StudyPlan, output: Path, *, backend: str, workers: int, retry_failed: bool) -> StudyResult:
-    """Run a plan with progress on standard error.
+def run_plan(
+    plan: StudyPlan, output: Path, *, backend: str, workers: int, retry_failed: bool, only_found: bool = False
+) -> StudyResult:
+    """Run a plan with progress on standard error; with `only_found` nothing is run, and what is there is taken.
 
     Raises:
         BadInput: Settings that do not fit the data.
-        Failure: Every run failed.
+        Failure: Every run failed, or with `only_found` there are none.
     """
+    if only_found:
+        result = run_study(plan, output, only_found=True)
+        if not result.selected:
+            raise Failure(f"there are no results of this study in {output}.")
+        return result
     with checking_input():
         executor = build_executor(backend, workers)
         try:

@@ -24,6 +24,8 @@ BODY_COLUMNS = (FROZEN, TUNED)
 class Run:
     """One head, trained and evaluated: a pure function of these settings.
 
+    All of them are in the key: one more, and results of former versions are not found again.
+
     Args:
         head: `kind` (one of `HEAD_KINDS`) and that kind's settings.
         seed: Of the split, the weights, the order of the sentences, shots and noise.

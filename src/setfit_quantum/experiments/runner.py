@@ -20,6 +20,7 @@ def run_all(
     *,
     executor: Executor | None = None,
     retry_failed: bool = False,
+    only_found: bool = False,
     on_result: OnResult | None = None,
 ) -> dict[str, Record]:
     """Do what has no result yet.
@@ -30,6 +31,7 @@ def run_all(
         results: Where records are found and kept, each as soon as it is there.
         executor: Where the work is done; None: in this process.
         retry_failed: Whether runs that failed before are tried again.
+        only_found: Do nothing; return what was found.
         on_result: See `OnResult`; not called for runs that were found.
 
     Returns:
@@ -40,12 +42,12 @@ def run_all(
     if retry_failed:
         found = {key: record for key, record in found.items() if "error" not in record}
     missing = [run for key, run in wanted.items() if key not in found]
-    if missing:
+    if missing and not only_found:
         for run, record in (executor or SerialExecutor()).execute(work, missing):
             found[run.key] = results.add(run.key, record)
             if on_result is not None:
                 on_result(run, found[run.key], len(found), len(wanted))
-    return {key: found[key] for key in wanted}
+    return {key: found[key] for key in wanted if key in found}
 
 
 def machine_hours(records: Iterable[dict[str, Any]]) -> float:

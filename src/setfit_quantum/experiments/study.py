@@ -75,6 +75,7 @@ def run_study(
     *,
     executor: Executor | None = None,
     retry_failed: bool = False,
+    only_found: bool = False,
     on_result: OnResult | None = None,
 ) -> StudyResult:
     """Run what has no result yet, and select one candidate per seed by validation.
@@ -84,6 +85,7 @@ def run_study(
         folder: Where results are found and kept; studies that share it share their runs. None: nowhere.
         executor: Where runs are worked on; None: in this process.
         retry_failed: Whether runs that failed before are tried again.
+        only_found: Run nothing, and select only where all candidates of a seed have a result.
         on_result: Called after each run.
 
     Returns:
@@ -92,8 +94,10 @@ def run_study(
     groups = plan.runs()
     needed = list(dict.fromkeys((column, seed) for cell, column, seed, _ in groups))
     for column, seed in needed:
-        plan.store.prepare(column, seed)
-    plan.check()
+        if not only_found:
+            plan.store.prepare(column, seed)
+    if not only_found:
+        plan.check()
     results = ResultFile(None if folder is None else folder / RUNS_FILE)
     records = run_all(
         [run for *_, candidates in groups for run in candidates],
@@ -101,12 +105,15 @@ def run_study(
         results,
         executor=executor,
         retry_failed=retry_failed,
+        only_found=only_found,
         on_result=on_result,
     )
     selected: dict[tuple[str, str, int], Mapping[str, Any]] = {}
     failures: list[str] = []
     for cell, column, seed, candidates in groups:
-        found = [records[run.key] for run in candidates]
+        found = [records[run.key] for run in candidates if run.key in records]
+        if len(found) < len(candidates):
+            continue  # a choice among some of them would be another one
         failures += [f"{cell.name}, seed {seed}: {one['error']}" for one in found if "error" in one]
         best = select_by_validation(found)
         if best is not None:

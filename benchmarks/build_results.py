@@ -1,0 +1,47 @@
+"""Write RESULTS.md from the results in benchmarks/results/studies, and take new ones from a folder of studies.
+
+setfit-quantum reproduce table2 --output studies
+python benchmarks/build_results.py --collect studies
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from setfit_quantum.experiments.result_file import write_text
+from setfit_quantum.experiments.results_page import format_page, load_results, summarize_files
+from setfit_quantum.experiments.study_result import StudyResult
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "studies"
+PAGE = ROOT / "RESULTS.md"
+
+
+def collect(folder: Path, target: Path) -> list[Path]:
+    """Copy the results of the specifications' default level; they hold numbers only."""
+    taken = []
+    for path in sorted(folder.glob("*-default/result.json")):
+        result = StudyResult.load(path)
+        taken.append(target / f"{result.name}.json")
+        result.save(taken[-1])
+    return taken
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--collect", type=Path, metavar="FOLDER", help="take the default-level results of this folder")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the page to write")
+    chosen = parser.parse_args(arguments)
+    if chosen.collect is not None:
+        for path in collect(chosen.collect, chosen.results):
+            print(f"took {path}")
+    results = load_results(chosen.results)
+    write_text(chosen.page, format_page(results))
+    for name, figures in summarize_files(results).items():
+        print(f"{name}: {figures['runs']} runs, {figures['hours']:.2f} core-hours, {figures['failures']} failed")
+
+
+if __name__ == "__main__":
+    main()

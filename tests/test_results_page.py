@@ -1,0 +1,122 @@
+"""RESULTS.md: written from result files alone, and up to date."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from setfit_quantum.experiments.expansion import expand
+from setfit_quantum.experiments.results_page import format_page, load_results
+from setfit_quantum.experiments.specification import load_specification
+from setfit_quantum.experiments.study_report import judge_claims
+from setfit_quantum.experiments.study_result import StudyResult
+from setfit_quantum.experiments.study_work import pack
+
+ROOT = Path(__file__).parent.parent
+N_SENTENCES, N_DRAWN = 240, 40
+
+
+def load_command():
+    specification = importlib.util.spec_from_file_location("build_results", ROOT / "benchmarks" / "build_results.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def build_result(accuracies, name="table4", failures=()):
+    """A result with planted accuracies, by cell."""
+    specification = load_specification(name)
+    cells = expand(specification, "default")
+    rng = np.random.default_rng(0)
+    difficulty = rng.uniform(size=N_SENTENCES)
+    drawn = {str(seed): sorted(rng.choice(N_SENTENCES, N_DRAWN, replace=False).tolist()) for seed in range(5)}
+    selected = {}
+    for cell in cells:
+        for seed in cell.seeds:
+            rows = np.setdiff1d(np.arange(N_SENTENCES), drawn[str(seed)])
+            right = difficulty[rows] + 0.05 * rng.normal(size=len(rows)) < accuracies[cell.name]
+            selected[(cell.name, "frozen", seed)] = {
+                "validation": {"accuracy": 0.9, "loss": 0.1},
+                "test": {"accuracy": float(right.mean()), "macro_f1": 0.5, "n": len(rows), "right": pack(right)},
+                "parameters": 493,
+                "epochs": 60,
+                "best_epoch": 3,
+                "cpu_seconds": 90.0,
+            }
+    values = specification.at_level("default")
+    header = {key: values[key] for key in ("title", "source", "notes", "reference", "claims", "plot")}
+    header |= {"data": "toy", "body": "none", "n_sentences": N_SENTENCES, "n_train": 34, "n_validation": 6}
+    header |= {"n_test": N_SENTENCES - N_DRAWN, "drawn": drawn}
+    return StudyResult(name, "default", cells, ["frozen"], selected, list(failures), 30, 1.25, header)
+
+
+WITH, WITHOUT = "with the linear layer", "without the linear layer"
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "outcome"),
+    [
+        ({WITH: 0.7, WITHOUT: 0.85}, "holds"),
+        ({WITH: 0.85, WITHOUT: 0.7}, "the opposite holds"),
+        ({WITH: 0.8, WITHOUT: 0.8}, "cannot be told from chance"),
+    ],
+)
+def test_claims_are_judged_by_what_was_measured(accuracies, outcome):
+    result = build_result(accuracies)
+    assert [entry["outcome"] for entry in judge_claims(result)] == [outcome]
+    page = format_page([result])
+    assert f"| {outcome} |" in page
+    assert "91.70" in page
+
+
+def test_a_result_survives_its_file(tmp_path):
+    result = build_result({WITH: 0.7, WITHOUT: 0.85}, failures=["one, seed 3: ValueError: no"])
+    result.save(tmp_path / "table4.json")
+    assert format_page(load_results(tmp_path)) == format_page([result])
+    assert "- one, seed 3: ValueError: no" in format_page([result])
+    text = (tmp_path / "table4.json").read_text()
+    assert len(text.splitlines()) > len(result.selected)
+    values = json.loads(text)
+    (tmp_path / "table4.json").write_text(json.dumps(values | {"schema": 2}))
+    with pytest.raises(ValueError, match="is not the result of a study: schema 2"):
+        load_results(tmp_path)
+
+
+def test_times_stand_beside_the_papers():
+    cells = {"one encoder, 10 qubits": 0.7, "one encoder, 12 qubits": 0.7, "one encoder, 14 qubits": 0.7}
+    others = {cell.name: 0.7 for cell in expand(load_specification("fig8a"), "default")}
+    page = format_page([build_result(others | cells, "fig8a")])
+    assert "| 10 | 60 | 1.5 | 6.8 h on an A100 |" in page
+    assert "table2" in page.split("## Specified, not run here")[1]
+
+
+def test_missing_rows_are_not_measured():
+    result = build_result({WITH: 0.7, WITHOUT: 0.85})
+    partial = {place: record for place, record in result.selected.items() if place[0] == WITH}
+    page = format_page([StudyResult(**{**_fields(result), "selected": partial})])
+    assert "| not measured | - |" in page
+
+
+def _fields(result):
+    names = ("name", "level", "cells", "columns", "selected", "failures", "n_runs", "hours", "header")
+    return {name: getattr(result, name) for name in names}
+
+
+def test_command(tmp_path):
+    build_result({WITH: 0.7, WITHOUT: 0.85}).save(tmp_path / "studies" / "table4-default" / "result.json")
+    command = load_command()
+    command.main(
+        ["--collect", str(tmp_path / "studies"), "--results", str(tmp_path / "out"), "--page", str(tmp_path / "R.md")]
+    )
+    assert (tmp_path / "out" / "table4.json").is_file()
+    assert "Table IV" in (tmp_path / "R.md").read_text()
+
+
+def test_the_page_is_up_to_date():
+    command = load_command()
+    results = load_results(command.RESULTS)
+    assert command.PAGE.exists() == bool(results)
+    if results:
+        assert command.PAGE.read_text() == format_page(results)
