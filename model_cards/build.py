@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+PICTURE = "circuit.png"
 SEED = 42
 
 REFERENCES: dict[str, dict[str, Any]] = {
@@ -89,7 +90,24 @@ def render(values: dict[str, Any]) -> str:
 
     head = QuantumHead.from_config(QuantumHeadConfig.from_dict(values["head"]))
     facts = CardFacts.from_dict(values["facts"])
-    return render_card(facts, head, labels=values["labels"], max_length=values["max_length"])
+    picture = PICTURE if same_circuit(head) else None
+    return render_card(facts, head, labels=values["labels"], max_length=values["max_length"], picture=picture)
+
+
+def same_circuit(head: Any) -> bool:
+    """Whether the one picture beside the cards shows this head's circuit."""
+    from setfit_quantum import QuantumHead
+
+    return head.circuit == QuantumHead().circuit
+
+
+def draw(folder: Path) -> None:
+    """Draw the circuit that the reference models have in common into a folder."""
+    from setfit_quantum import QuantumHead
+    from setfit_quantum.card.picture import draw_circuit
+
+    if not draw_circuit(QuantumHead(), folder / PICTURE):
+        raise RuntimeError("The picture needs matplotlib: pip install 'setfit-quantum[plots]'.")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -102,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.names) - set(REFERENCES)):
         parser.error(f"there is no reference model {unknown[0]!r}")
+    draw(options.output)
     for name in options.names or REFERENCES:
         path = options.output / f"{name}.json"
         if not options.render:

@@ -83,6 +83,7 @@ def test_unknown_facts_are_left_out_and_told() -> None:
         "id was not recorded",
         "Classes are numbers 0 to 1",
         'from_pretrained("PATH_OR_ID")',
+        "`setfit-quantum`, write the folder of this card in place of `PATH_OR_ID`, then:",
     ):
         assert words in text
 
@@ -317,6 +318,7 @@ def test_reference_cards_are_what_their_results_give(name: str) -> None:
         low, high = result.metric_args["interval"]
         assert low <= result.metric_value <= high
         assert result.dataset_split == "test"
+    assert "![The circuit](circuit.png)" in text
     facts = CardFacts.from_dict(values["facts"])
     assert {result.head for result in facts.comparisons} == {
         "MLP of this size (one hidden unit)",
@@ -327,4 +329,8 @@ def test_reference_cards_are_what_their_results_give(name: str) -> None:
 
 def test_all_reference_cards_are_there_and_no_weights() -> None:
     files = {path.name for path in BUILD.parent.iterdir() if path.name != "__pycache__"}
-    assert files == {"build.py", *(f"{name}.{ending}" for name in BUILDER.REFERENCES for ending in ("json", "md"))}
+    assert files == {
+        "build.py",
+        "circuit.png",
+        *(f"{name}.{ending}" for name in BUILDER.REFERENCES for ending in ("json", "md")),
+    }

@@ -57,7 +57,7 @@ def test_other_attributes_are_the_users() -> None:
     for name in ("name", "labels", "notes", "_shot", "device_name", "is_best", "epoch"):
         setattr(head, name, 5)
         assert getattr(head, name) == 5
-    head.readouts = nn.Linear(2, 2)  # a module changes what is trained and saved, and is seen there
+    head.classifiers_of_mine = nn.Linear(2, 2)
     copied = copy.deepcopy(head)
     assert copied.notes == 5
     head.shots = 7

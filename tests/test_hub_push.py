@@ -73,6 +73,7 @@ def test_a_head_alone_travels_with_noise_and_shots(hub: HubServer, tmp_path: Pat
     assert "library_name: setfit-quantum" in card
     assert 'QuantumHead.from_pretrained("tester/head")' in card
     assert "PATH_OR_ID" not in card
+    assert "Install the Python package `setfit-quantum`, then:" in card
 
     read = run_client(
         HEAD

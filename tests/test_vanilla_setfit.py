@@ -183,3 +183,12 @@ def test_plain_setfit_finds_no_head_in_our_files_and_says_so(
         plain.predict(TEXTS)
     card = (tmp_path / "README.md").read_text()
     assert "Its `predict` then raises `NotFittedError`" in card
+
+
+def test_plain_setfit_stops_at_settings_that_it_does_not_know(tiny_body: Path, tmp_path: Path) -> None:
+    head = QuantumHead(**SMALL, multitarget=True, out_features=2)
+    SetFitModel.from_pretrained(tiny_body, head, device="cpu").save_pretrained(tmp_path)
+    with pytest.raises(TypeError, match="multi_target_strategy"):
+        setfit.SetFitModel.from_pretrained(str(tmp_path), device="cpu")
+    card = (tmp_path / "README.md").read_text()
+    assert "nor the setting `multi_target_strategy`, at which it stops with a `TypeError`" in card

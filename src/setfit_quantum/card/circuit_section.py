@@ -61,7 +61,7 @@ def _explanation(head: Any) -> str:
     return (
         f"The body turns a text into {config.in_features:,} numbers; {encoders} into {config.n_qubits} angles. The "
         f"circuit below (the second module) takes these angles {_times(config.n_reuploads)} as rotations, between "
-        f"{_gates_between(config)}; the mean of Pauli Z on "
+        f"{_gates_between(config)}; the mean of Pauli Z (+1 for outcome 0, -1 for outcome 1) on "
         f"{'every qubit' if config.n_measured == config.n_qubits else _count(config.n_measured, 'qubit')} is measured, "
         f"and {logits}"
     )
@@ -162,15 +162,21 @@ def noise_and_shots(head: Any) -> str:
     """Sentences about what the loaded model's measurements are like."""
     config, noise = head.config, head.noise
     if config.shots is None:
-        shots = "Expectations are exact: no shots are drawn."
+        shots = "Expectations are exact: no shots (repetitions of the circuit) are drawn."
     else:
         sampler = config.sampler or "multinomial at inference, gaussian in training"
-        shots = f"Every expectation is estimated from {config.shots:,} shots (sampler: {sampler})."
+        shots = (
+            f"Every expectation is estimated from {config.shots:,} shots, as from so many repetitions of the circuit "
+            f"on a device (sampler: {sampler}). So answers that are close to even may change with the draw."
+        )
     described = "There is no noise." if noise is None else noise.describe()
-    return (
-        f"{shots} {described} The loaded model predicts as the saved one did; `model.model_head.shots` and "
-        "`model.model_head.noise` may be changed after loading."
-    )
+    points = [
+        shots,
+        described,
+        "The loaded model predicts as the saved one did; `model.model_head.shots` and `model.model_head.noise` may be "
+        "changed after loading.",
+    ]
+    return "\n".join(f"- {point}" for point in points)
 
 
 def _energy(head: Any) -> str:

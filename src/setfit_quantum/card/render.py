@@ -14,6 +14,7 @@ from setfit_quantum.card.sections import (
     base_model_line,
     labels_section,
     limits_section,
+    place_note,
     results_section,
     training_section,
     usage,
@@ -82,7 +83,8 @@ def render_head_card(head: Any, facts: CardFacts | None = None) -> str:
         f"transformer, made with {LIBRARY} {cell(facts.library_version)}. It takes embeddings of {head.in_features:,} "
         "numbers; only those of the body it was trained on make sense to it.",
         "## How to use it",
-        f"Install the Python package `{LIBRARY}`, then:\n\n" + block("\n".join(code_lines), "python"),
+        f"Install the Python package `{LIBRARY}`{place_note(facts.model_id or CARD_PLACEHOLDER)}, then:\n\n"
+        + block("\n".join(code_lines), "python"),
         "## Limits",
         limits_section(facts, quantum=True, max_length=None),
         *circuit_sections(head),
@@ -97,8 +99,9 @@ def count_parameters(head: Any) -> int | None:
         return int(head.num_parameters())
     if hasattr(head, "parameters"):
         return sum(int(parameter.numel()) for parameter in head.parameters())
-    if hasattr(head, "coef_"):
-        return int(head.coef_.size) + int(head.intercept_.size)
+    parts = getattr(head, "estimators_", [head])
+    if all(hasattr(part, "coef_") for part in parts):
+        return sum(int(part.coef_.size) + int(part.intercept_.size) for part in parts)
     return None
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from setfit_quantum.card.facts import CardFacts, CardResult
 from setfit_quantum.card.front_matter import LIBRARY
 from setfit_quantum.card.markdown import block, cell, code, percent, table
+from setfit_quantum.serialization.layout import CARD_PLACE_NOTE, CARD_PLACEHOLDER
 
 Interval: TypeAlias = tuple[float, float]
 
@@ -44,19 +45,33 @@ def usage(place: str, *, several: bool, quantum: bool, modality: str = "text") -
     command = block(f'setfit-quantum predict {place} "{first}"', "bash")
     package = f"`{LIBRARY}`" if modality == "text" else f"`{LIBRARY}` with its extra `vision`"
     return (
-        f"Install the Python package {package}, then:\n\n"
+        f"Install the Python package {package}{place_note(place)}, then:\n\n"
         + block("\n".join(lines), "python")
         + f"\n\nor on the command line:\n\n{command}\n\n"
-        + _plain_setfit(quantum)
+        + _plain_setfit(quantum, unknown="multi_target_strategy" if several else modality)
     )
 
 
-def _plain_setfit(quantum: bool) -> str:
+def place_note(place: str) -> str:
+    """What to write for the placeholder, where the model's id is not known."""
+    return CARD_PLACE_NOTE if place == CARD_PLACEHOLDER else ""
+
+
+def _plain_setfit(quantum: bool, unknown: str) -> str:
     head = "quantum head" if quantum else "head, which is saved without pickle"
+    if unknown == "text":
+        what = (
+            f"Plain SetFit does not know the {head}: it loads the body (the sentence transformer) and puts an "
+            "untrained head on it. Its `predict` then raises `NotFittedError`; with `use_differentiable_head=True` it "
+            "would answer at random."
+        )
+    else:
+        setting = "modality" if unknown == "image" else unknown
+        what = (
+            f"Plain SetFit does not know the {head}, nor the setting `{setting}`, at which it stops with a `TypeError`."
+        )
     return (
-        f"**Load it with `setfit_quantum.SetFitModel`, not with plain `setfit.SetFitModel`.** Plain SetFit does not "
-        f"know the {head}: it loads the body and puts an untrained head on it. Its `predict` then raises "
-        "`NotFittedError`; with `use_differentiable_head=True` it would answer at random.\n\n"
+        f"**Load it with `setfit_quantum.SetFitModel`, not with plain `setfit.SetFitModel`.** {what}\n\n"
         "The files hold no pickle and loading runs no code from this repository: weights are safetensors, settings "
         "JSON, and a manifest of hashes tells damaged files."
     )
@@ -85,7 +100,8 @@ def results_section(facts: CardFacts, head: str, parameters: int | None) -> str:
         numbers=(1, 3, 4, 7),
     )
     methods = sorted({result.interval_method for result in (*facts.results, *facts.comparisons)} - {None, ""})  # type: ignore[type-var]
-    notes = [f"Intervals: {'; '.join(map(cell, methods))}." if methods else ""]
+    notes = ["An interval shows how far the value may be off by the luck of the examples it was measured on"
+             f" ({'; '.join(map(cell, methods))})." if methods else ""]  # fmt: skip
     if any(result.interval is None for result in (*facts.results, *facts.comparisons)):
         notes.append("Figures without an interval are not in the front matter: they may be luck.")
     notes += _verdicts(facts)
@@ -130,11 +146,16 @@ def _verdict(own: CardResult, interval: Interval, other: CardResult, other_inter
     return f"In {metric} this model is {order} {rival}; {doubt}."
 
 
+_TRAINING_NAMES = {"body": "body (what makes the embeddings)", "lr decay": "learning rate decay per epoch"}
+_TRAINING_VALUES: dict[tuple[str, Any], str] = {("body", "frozen"): "frozen: it was not trained further"}
+
+
 def training_section(facts: CardFacts) -> str:
     """How the model was trained, and with which versions."""
     if not facts.training:
         return "How it was trained was not recorded."
-    rows = [*facts.training.items()]
+    rows = [(_TRAINING_NAMES.get(name, name), _TRAINING_VALUES.get((name, value), value))
+            for name, value in facts.training.items()]  # fmt: skip
     if facts.versions:
         rows.append(("versions", ", ".join(f"{name} {version}" for name, version in facts.versions.items())))
     return table(("setting", "value"), rows)

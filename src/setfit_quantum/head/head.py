@@ -153,6 +153,7 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
             self.build(in_features)
         if device is not None:
             self.to(device)
+        self._is_finished = True
         self._check_noise(self._noise)
 
     @classmethod

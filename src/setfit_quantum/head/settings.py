@@ -46,6 +46,7 @@ class HeadSettings(nn.Module):
     _noise: NoiseModel | None
     _backend: Backend | None
     _rng: np.random.Generator
+    _is_finished = False
 
     @property
     def device(self) -> torch.device:
@@ -127,7 +128,8 @@ class HeadSettings(nn.Module):
                 f"The head's `{name}` cannot be changed; those that can are {', '.join(SETTABLE[:-1])} and "
                 f"{SETTABLE[-1]}."
             )
-        if not settable and not hasattr(self, name) and not isinstance(value, nn.Module | nn.Parameter):
+        # Only what is assigned to a finished head is a user's.
+        if self._is_finished and not settable and not hasattr(self, name):
             _refuse_near_miss(name)
         super().__setattr__(name, value)
 

@@ -20,7 +20,14 @@ from setfit_quantum.serialization.atomic import whole_version
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.head_files import read_head_files, save_head
 from setfit_quantum.serialization.hub_errors import explained
-from setfit_quantum.serialization.layout import CARD, CARD_PLACEHOLDER, HEAD_CONFIG, HEAD_FILES, MANIFEST
+from setfit_quantum.serialization.layout import (
+    CARD,
+    CARD_PLACE_NOTE,
+    CARD_PLACEHOLDER,
+    HEAD_CONFIG,
+    HEAD_FILES,
+    MANIFEST,
+)
 from setfit_quantum.serialization.manifest import read_manifest, verify_files
 
 if TYPE_CHECKING:
@@ -326,4 +333,4 @@ class _Push:
 def _address_card(content: Content, repo_id: str) -> bytes:
     """The card with the repository's id where it says how to load the model."""
     text = content if isinstance(content, bytes) else content.read_bytes()
-    return text.replace(CARD_PLACEHOLDER.encode(), repo_id.encode())
+    return text.replace(CARD_PLACE_NOTE.encode(), b"").replace(CARD_PLACEHOLDER.encode(), repo_id.encode())

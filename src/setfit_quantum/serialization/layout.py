@@ -22,6 +22,9 @@ CARD: Final = "README.md"
 CARD_PLACEHOLDER: Final = "PATH_OR_ID"
 """What a card says in place of the model's id; a push puts the repository's id there."""
 
+CARD_PLACE_NOTE: Final = f", write the folder of this card in place of `{CARD_PLACEHOLDER}`"
+"""What a card says beside the placeholder; a push takes it away."""
+
 CARD_FACTS: Final = "model_card.json"
 """What the card says beyond the head itself: base model, training, measured figures."""
 
