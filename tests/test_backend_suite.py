@@ -1,6 +1,7 @@
 """The same cases, with the same tolerance, for every backend: what it declares it does, and the rest it refuses."""
 
 import importlib
+import os
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from setfit_quantum import Circuit, Gate, NoiseModel, QuantumHead
-from setfit_quantum.backends import BackendError, capability_table, get_backend, list_backends
+from setfit_quantum.backends import BackendError, capability_table, get_backend, get_backend_class, list_backends
 from setfit_quantum.circuit import GATE_TYPES
 from setfit_quantum.circuit.ansatz import build_reuploading
 from setfit_quantum.measurement import measure
@@ -21,7 +22,9 @@ REFERENCE = get_backend("torch")
 CIRCUIT = build_reuploading(3, 2, 1, 1, 1)
 NOISE = NoiseModel.depolarizing(0.02, 0.05, readout=(0.01, 0.03))
 
-every_backend = pytest.mark.parametrize("name", list_backends())
+# The GPU engine takes part where numba simulates a GPU: test_cuda_backend runs this file in such a process.
+NAMES = [name for name in list_backends() if name != "cuda" or os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"]
+every_backend = pytest.mark.parametrize("name", NAMES)
 
 
 def best_dtype(backend):
@@ -95,6 +98,9 @@ def gates_called(monkeypatch, name):
     if name == "numba":
         before = backend.rows_swept
         return lambda: backend.rows_swept > before
+    if name == "cuda":
+        before = backend.launches
+        return lambda: backend.launches > before
     if name == "qiskit":
         before = backend.engine.circuits
         return lambda: backend.engine.circuits > before
@@ -282,7 +288,7 @@ def test_a_trained_head_gives_the_same_on_every_backend(n_qubits, n_encoders):
     head.eval()
     with torch.no_grad():
         expected = head.double().expectations(points[:4])
-        for backend in [*list_backends(), QiskitBackend("statevector")]:
+        for backend in [*NAMES, QiskitBackend("statevector")]:
             head.to(torch.float32)
             head.backend = backend
             assert_agrees(head.expectations(points[:4]), expected)
@@ -296,11 +302,12 @@ def test_the_table_says_what_the_backends_declare():
     assert header.startswith("| backend | gates | precision | devices | gradients |")
     assert [row.split("`")[1].strip('"') for row in rows] == list_backends()
     for name, row in zip(list_backends(), rows, strict=True):
-        can = get_backend(name).capabilities
+        can = get_backend_class(name).capabilities
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells[1] == ("all" if can.gates == set(GATE_TYPES) else "`cx`, `ry`")
         assert cells[2].split(", ") == [str(dtype).removeprefix("torch.") for dtype in can.dtypes]
         assert cells[4].split(",")[0] == can.gradients
         assert (cells[5] == "yes") == can.trajectories
         assert (cells[7] == "its own") == can.hardware_shots
+        assert ("(experimental)" in cells[0]) == can.experimental == (name == "cuda")
     assert callable(capability_table)  # the module behind it must not take its name

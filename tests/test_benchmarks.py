@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -84,3 +85,21 @@ def test_a_rival_that_computes_something_else_is_refused(load):
         models["torchquantum static"].encoder_scale += 0.01
     with pytest.raises(RuntimeError, match="'torchquantum static' does not agree with 'numba'"):
         train_step.check_agreement(models, x, labels)
+
+
+@pytest.mark.parametrize("simulated", ["0", "1"])
+def test_cuda_step_script(tmp_path, simulated):
+    output = tmp_path / "result.json"
+    command = [sys.executable, BENCHMARKS / "cuda_step.py", "--qubits", "2", "--in-features", "4", "--batch", "2"]
+    command += ["--steps", "1", "--rival-steps", "1", "--rounds", "1", "--rivals", "torch", "--output", output]
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": simulated, "CUDA_VISIBLE_DEVICES": ""}
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, env=environment)
+    assert result.returncode == 0, result.stderr
+    if simulated == "0":
+        assert result.stdout == "No GPU here, so nothing is measured.\n"
+        assert not output.exists()
+        return
+    (size,) = json.loads(output.read_text())["sizes"]
+    assert size["launches"] > 0
+    assert size["engines"]["cuda"]["gradient_error"] < 1e-5
+    assert size["engines"]["torch"]["ratio"] > 0

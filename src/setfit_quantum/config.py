@@ -20,7 +20,7 @@ SECOND_MODULE = (
 """Settings of the second module, which a classical classifier has not."""
 SAMPLERS = ("gaussian", "paper", "multinomial")
 INITIALIZATIONS = ("uniform", "small")
-BACKENDS = ("auto", "numba", "torch", "torchquantum", "qiskit")
+BACKENDS = ("auto", "numba", "torch", "cuda", "torchquantum", "qiskit")
 CUSTOM_BACKEND = "custom:"
 """Begins the recorded name of a backend that is none of ours; a head saved with it runs on `"auto"` when loaded."""
 MAX_COUNT = 10**9

@@ -21,6 +21,7 @@ __all__ = [
 _CLASSES = {
     "numba": ("setfit_quantum.backends.numba_engine", "NumbaBackend"),
     "torch": ("setfit_quantum.backends.torch_reference", "TorchBackend"),
+    "cuda": ("setfit_quantum.backends.cuda_engine", "CudaBackend"),
     "torchquantum": ("setfit_quantum.backends.torchquantum_backend", "TorchQuantumBackend"),
     "qiskit": ("setfit_quantum.backends.qiskit_backend", "QiskitBackend"),
 }

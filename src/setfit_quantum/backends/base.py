@@ -39,6 +39,7 @@ class Capabilities:
         density_matrix: Whether `moments_density` exists, and up to how many qubits (0: no).
         probabilities: Whether outcome probabilities are available.
         hardware_shots: Whether shots are drawn by the backend itself (a device or its simulator).
+        experimental: Whether it is yet to run on the hardware that it is for.
     """
 
     gates: frozenset[str]
@@ -50,6 +51,7 @@ class Capabilities:
     density_matrix: int = 0
     probabilities: bool = True
     hardware_shots: bool = False
+    experimental: bool = False
 
 
 class Moments(NamedTuple):

@@ -24,7 +24,7 @@ def _describe(name: str, cls: type[Backend]) -> tuple[str, ...]:
     if can.hardware_shots:
         noise, shots = "its device's, or Aer's", "its own"
     return (
-        f'`"{name}"`',
+        f'`"{name}"`{" (experimental)" if can.experimental else ""}',
         gates,
         ", ".join(str(dtype).removeprefix("torch.") for dtype in can.dtypes),
         ", ".join(can.devices),
