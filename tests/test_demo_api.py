@@ -52,6 +52,7 @@ def test_classify_several_and_strange_texts(client):
     assert [found["text"] for found in details["sentences"]] == texts
     for found in details["sentences"]:
         assert sum(found["confidences"].values()) == pytest.approx(1, abs=1e-6)
+        assert found["repetitions"] == 50
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import re
+import time
 import urllib.request
 import zipfile
 from pathlib import Path
 
+from gradio_client import Client
 from playwright.sync_api import Page, expect
 from visitors import PHONE, Visit, measure, set_number, shoot, spread, toast
 
@@ -88,11 +90,15 @@ def test_several_lines_and_files(visit: Visit, screenshots: Path, tmp_path: Path
     shoot(page, screenshots, "several-desktop-light")
     table = tmp_path / "reviews.csv"
     with table.open("w", newline="") as file:
-        csv.writer(file).writerows([["text", "n"], ["Lovely, all of it.", 1], ["Rude, slow, cold.", 2]])
+        csv.writer(file).writerows(
+            [["text", "n"], ["Lovely, all of it.", 1], ["Rude, slow, cold.", 2], [STRANGE[0], 3]]
+        )
     page.get_by_text("Many sentences from a file").click()
     page.locator("#main-file input[type=file]").set_input_files(table)
     expect(page.locator("#main-table")).to_contain_text("Rude, slow, cold.")
+    expect(page.locator("#main-table")).to_contain_text(STRANGE[0])
     expect(page.locator("#main-answer .sq-quote")).to_have_text("Lovely, all of it.")
+    assert page.evaluate("window.broken") is None
     measure(page, "One line hides the table.")
     expect(page.locator("#main-table")).to_be_hidden()
 
@@ -190,7 +196,9 @@ def test_own_examples_and_stopping(visit: Visit, screenshots: Path, tmp_path: Pa
     page = visit(size=PHONE, theme="dark", tab="Train your own")
     table = tmp_path / "own.csv"
     rows = [
-        [f"{word} number {n}", label] for n in range(15) for word, label in (("cat", "<i>cats</i>"), ("dog", "dogs"))
+        [f"{word} {n}", label]
+        for n in range(15)
+        for word, label in (("<img src=x onerror='window.broken=1'> cat", "<i>cats</i>"), ("dog", "dogs"))
     ]
     with table.open("w", newline="") as file:
         csv.writer(file).writerows([["text", "label"], *rows])
@@ -204,10 +212,12 @@ def test_own_examples_and_stopping(visit: Visit, screenshots: Path, tmp_path: Pa
     expect(page.locator("#train-stop")).to_be_enabled()
     page.locator("#train-stop").click()
     expect(page.locator("#train-status")).to_contain_text("Stopped by you after")
+    expect(page.locator("#train-done .sq-chip").filter(has_text="<img src=x")).not_to_have_count(0)
     # What was learned until then can be asked.
-    measure(page, "dog number 99", prefix="own")
+    measure(page, "dog 99", prefix="own")
     expect(page.locator("#own-answer .sq-name").first).to_have_text("<i>cats</i>")
     expect(page.locator("#train-start")).to_be_enabled()
+    assert page.evaluate("window.broken") is None
     shoot(page, screenshots, "trained-phone-dark")
 
 
@@ -235,21 +245,17 @@ def write_label(page: Page, label: str) -> None:
     expect(cell).to_contain_text(label)
 
 
-def test_who_must_wait_for_a_training_is_told(visit: Visit) -> None:
-    pages = [visit(tab="Train your own") for _ in range(3)]
-    for page in pages:
-        set_number(page, "train-qubits", 10)
-        set_number(page, "train-epochs", 400)
-    for page in pages[:2]:
-        page.locator("#train-start").click()
-        expect(page.locator("#train-stop")).to_be_enabled()
-    waiting = pages[2].locator("#train-status")
-    pages[2].locator("#train-start").click()
-    expect(waiting).to_contain_text("If others are training, yours comes next.")
-    expect(pages[2].locator("#train-start")).to_be_disabled()
-    for page in pages[:2]:
-        page.locator("#train-stop").click()
-        expect(page.locator("#train-status")).to_contain_text("Stopped by you")
-    expect(waiting).to_contain_text("Epoch")
-    pages[2].locator("#train-stop").click()
-    expect(waiting).to_contain_text("Stopped by you")
+def test_who_must_wait_for_a_training_is_told(visit: Visit, demo: Demo) -> None:
+    page = visit(tab="Train your own")
+    examples = [[f"{word} {n}", word] for n in range(100) for word in ("cat", "dog")]
+    jobs = [Client(demo.url, verbose=False).submit(examples, 10, 2, 400, api_name="/train") for _ in range(2)]
+    while not all(job.outputs() for job in jobs):  # both places are taken
+        time.sleep(0.01)
+    status = page.locator("#train-status")
+    page.locator("#train-start").click()
+    expect(status).to_contain_text("If others are training, yours comes next.")
+    expect(page.locator("#train-start")).to_be_disabled()
+    for job in jobs:
+        job.cancel()
+    expect(status).to_contain_text("Finished after 100 epochs")
+    expect(page.locator("#train-start")).to_be_enabled()

@@ -55,26 +55,23 @@ def test_every_tab_fits_and_describes_its_pictures(
         lefts.add(box_of(page, ".sq-header")[0])
         shoot(page, screenshots, f"{tab.split()[0].lower()}-{name}-{theme}")
     assert len(lefts) == 1  # the page does not jump from tab to tab
+    check_one_screen(page, size[1])
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_one_screen_says_what_is_quantum_and_what_is_not(visit: Visit, size: tuple[int, int]) -> None:
-    page = visit(size=size)
-    # In short above the first answer ..
+def check_one_screen(page: Page, height: int) -> None:
+    """One screen says what is quantum and what is not: in short above the first answer, in full in "About"."""
+    page.get_by_role("tab", name="Classify").click()
     steps = page.locator("#classify-intro .sq-pipeline li")
     expect(steps).to_have_count(4)
     expect(page.locator("#classify-intro .sq-quantum")).to_have_count(2)
     expect(steps.nth(0)).to_contain_text("classical")
     expect(steps.nth(2)).to_contain_text("simulated quantum")
-    _, bottom = box_of(page, "#classify-intro")
-    assert bottom < size[1] / 2
-    # .. and in full.
+    assert box_of(page, "#classify-intro")[1] < height / 2
     page.get_by_role("tab", name="About").click()
-    about = page.locator("#about-page")
     for words in ("No quantum computer is involved", "Quantum (simulated)", "Not quantum", "There is none"):
-        expect(about).to_contain_text(words)
+        expect(page.locator("#about-page")).to_contain_text(words)
     settle(page)
-    assert box_of(page, "#about-page")[1] <= size[1]
+    assert box_of(page, "#about-page")[1] <= height
 
 
 def box_of(page: Page, selector: str) -> tuple[float, float]:

@@ -7,8 +7,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
-from visitors import Visit, shoot, toast
+from playwright.sync_api import Page, expect
+from visitors import Visit, set_number, shoot, toast
 
 from demo_fixtures import Demo, start
 from hub_access import WRITE_TOKEN
@@ -25,16 +25,12 @@ def test_sign_in_train_and_push(visit: Visit, demo: Demo, screenshots: Path) -> 
     page = visit(tab="Train your own")
     login = page.locator("#push-login")
     expect(login).to_contain_text("Sign in with Hugging Face")
+    train_and_push(page)
+    expect(toast(page)).to_contain_text("Pushing needs a token with write access")
     shoot(page, screenshots, "space-signed-out")
-    # The login loads the page anew.
-    with page.expect_navigation():
-        login.click()
-    page.get_by_role("tab", name="Train your own").click()
+    follow_login(page)
     expect(login).to_contain_text("Logout (tester)")
-    page.locator("#train-start").click()
-    expect(page.locator("#own-answer .sq-quote")).not_to_be_empty()
-    page.locator("#push-repository input").fill("tester/by-login")
-    page.locator("#push-start").click()
+    train_and_push(page)
     expect(page.locator("#push-outcome a")).to_contain_text("tester/by-login")
     request = urllib.request.Request(
         f"{demo.hub}/api/models/tester/by-login", headers={"Authorization": f"Bearer {WRITE_TOKEN}"}
@@ -45,16 +41,20 @@ def test_sign_in_train_and_push(visit: Visit, demo: Demo, screenshots: Path) -> 
     # Pushed with the login's token, which is neither logged nor in the page.
     assert WRITE_TOKEN not in demo.log()
     assert WRITE_TOKEN not in page.content()
-    with page.expect_navigation():
-        login.click()
-    page.get_by_role("tab", name="Train your own").click()
+    follow_login(page)
     expect(login).to_contain_text("Sign in with Hugging Face")
 
 
-def test_without_a_login_a_token_is_needed(visit: Visit) -> None:
-    page = visit(tab="Train your own")
+def train_and_push(page: Page) -> None:
+    set_number(page, "train-epochs", 5)
     page.locator("#train-start").click()
     expect(page.locator("#own-answer .sq-quote")).not_to_be_empty()
-    page.locator("#push-repository input").fill("tester/nobody")
+    page.locator("#push-repository input").fill("tester/by-login")
     page.locator("#push-start").click()
-    expect(toast(page)).to_contain_text("Pushing needs a token with write access")
+
+
+def follow_login(page: Page) -> None:
+    """Press the button, which loads the page anew."""
+    with page.expect_navigation():
+        page.locator("#push-login").click()
+    page.get_by_role("tab", name="Train your own").click()

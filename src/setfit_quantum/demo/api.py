@@ -19,7 +19,7 @@ from setfit_quantum.demo.limits import (
     check_whole,
     split_lines,
 )
-from setfit_quantum.demo.measuring import DEVICES, Device, Reading, read_texts
+from setfit_quantum.demo.measuring import DEVICES, LISTED_REPEATS, REPEATS, Device, Reading, read_texts
 from setfit_quantum.demo.request import refuse
 from setfit_quantum.demo.train_tab import TRAINING, TRAININGS, ZIPPING
 from setfit_quantum.demo.training_run import Trained, TrainingRequest, TrainingRun, list_epochs, own_model
@@ -120,7 +120,9 @@ def _classify(
         raise RequestError(f"The model must be {BUNDLED} or {OWN}, but got {model!r:.60}.")
     asked = own_model(state) if model == OWN else engine.bundled
     drawn = check_whole("The seed", seed, -1, 2**53 - 1)
-    return read_texts(asked, texts, engine.embed(texts), measured_with, secrets.randbits(63) if drawn == -1 else drawn)
+    measured_by = secrets.randbits(63) if drawn == -1 else drawn
+    repeats = REPEATS if len(texts) == 1 else LISTED_REPEATS
+    return read_texts(asked, texts, engine.embed(texts), measured_with, measured_by, repeats)
 
 
 def _details(reading: Reading) -> dict[str, Any]:

@@ -17,6 +17,8 @@ _LABEL = 250
 """Room for the words above each part."""
 _BOX, _LETTER, _GAP = 30, 7.5, 4
 """Least width of a gate's box, width of a letter in it, space beside it."""
+_SCREEN = 1060
+"""Room for the drawing on a wide screen."""
 _DAGGERS = {"sdg": "S†", "tdg": "T†"}
 _WORDS = {"ry": "RY rotations", "rx": "RX rotations", "rz": "RZ rotations", "cx": "controlled NOT gates"}
 
@@ -33,14 +35,15 @@ def draw_circuit(head: SetFitQuantumHead, angles: list[float] | None = None) -> 
     summary = f"{config.n_qubits} qubits, {len(circuit.gates)} gates, {circuit.num_parameters} trained angles."
     if len(repeated.gates) + len(last.gates) > MAX_DRAWN:
         return f'<p class="sq-sub">{summary} Too many gates to draw.</p>'
-    svg = _draw_both(head, repeated, last, angles)
+    svg, width = _draw_both(head, repeated, last, angles)
     has_fixed = any(gate.weight is None and gate.feature is None and len(gate.wires) == 1 for gate in circuit.gates)
+    hint = " (scrolls sideways)" if width > _SCREEN else ""
     fixed = '<span class="sq-key"><i class="sq-square sq-c9"></i>fixed</span> ' if has_fixed else ""
     return (
         f'<p class="sq-sub">{summary} '
         '<span class="sq-key"><i class="sq-square sq-c4"></i>turned by the sentence</span> '
         '<span class="sq-key"><i class="sq-square sq-c0"></i>turned by a trained angle</span> '
-        f'{fixed}<span class="sq-key">●─⊕ entangles two qubits</span> (scrolls sideways)</p>'
+        f'{fixed}<span class="sq-key">●─⊕ entangles two qubits</span>{hint}</p>'
         f'<div class="sq-scroll" tabindex="0" role="region" aria-label="Circuit drawing, scrolls sideways">{svg}</div>'
     )
 
@@ -69,7 +72,10 @@ def describe_circuit(head: SetFitQuantumHead) -> str:
     )
 
 
-def _draw_both(head: SetFitQuantumHead, repeated: Circuit, last: Circuit, angles: list[float] | None) -> str:
+def _draw_both(
+    head: SetFitQuantumHead, repeated: Circuit, last: Circuit, angles: list[float] | None
+) -> tuple[str, float]:
+    """The picture and its width."""
     config = head.config
     weights = head.circuit_weights.tolist()
     first, width = _draw(repeated, _MARGIN + 10, angles, weights)
@@ -94,10 +100,11 @@ def _draw_both(head: SetFitQuantumHead, repeated: Circuit, last: Circuit, angles
         f'<text class="sq-label" x="{_MARGIN + 8}" y="{_TOP - 14}">run {times}</text>'
         f'<text class="sq-label" x="{start:.0f}" y="{_TOP - 14}">then once, and {measured} measured</text>'
     )
-    return (
+    svg = (
         f'<svg class="sq-circuit" width="{end + 10:.0f}" height="{height}" viewBox="0 0 {end + 10:.0f} {height}" '
         f'role="img" aria-label="{escape(describe_circuit(head))}">{wires}{box}{first}{second}</svg>'
     )
+    return svg, end
 
 
 def _draw(circuit: Circuit, left: float, angles: list[float] | None, weights: list[float]) -> tuple[str, float]:

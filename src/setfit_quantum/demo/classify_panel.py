@@ -22,7 +22,7 @@ from setfit_quantum.demo.limits import (
     read_texts_file,
     split_lines,
 )
-from setfit_quantum.demo.measuring import DEVICES, Device, Reading, read_texts
+from setfit_quantum.demo.measuring import DEVICES, LISTED_REPEATS, Device, Reading, read_texts
 from setfit_quantum.demo.pictures import draw_answer, draw_cloud, draw_stages
 from setfit_quantum.demo.request import refuse
 
@@ -36,8 +36,6 @@ LIMIT = 2
 STATE_SECONDS = 3600
 """How long a session's sentences and model are kept."""
 _SHOW = "() => { if (innerWidth < 700) document.querySelector('#%s-answer').scrollIntoView({behavior: 'smooth'}); }"
-_LISTED_REPEATS = 50
-"""Measurements of each sentence where there are several."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def build_panel(engine: Engine, find_model: FindModel, trained: gr.State, *, pre
         with gr.Column(scale=6, min_width=320):
             with gr.Column(visible=False, elem_classes="sq-card") as several:
                 table = gr.Dataframe(
-                    headers=["Sentence", "Quantum classifier", f"won, of {_LISTED_REPEATS}", "Logistic regression"],
+                    headers=["Sentence", "Quantum classifier", f"won, of {LISTED_REPEATS}", "Logistic regression"],
                     column_widths=["46%", "20%", "14%", "20%"],
                     label="All sentences",
                     interactive=False,
@@ -151,7 +149,7 @@ def build_panel(engine: Engine, find_model: FindModel, trained: gr.State, *, pre
         if len(sentences) == 1:
             return [*drawn, sentences, gr.update(visible=False), gr.update(), gr.update()]
         readings = read_texts(
-            model, sentences, engine.embed(sentences), device, secrets.randbits(63), repeats=_LISTED_REPEATS
+            model, sentences, engine.embed(sentences), device, secrets.randbits(63), repeats=LISTED_REPEATS
         )
         choices = [f"{number}. {sentence[:70]}" for number, sentence in enumerate(sentences, start=1)]
         return [

@@ -18,6 +18,8 @@ from setfit_quantum.noise import NoiseModel, PauliErrors
 
 REPEATS = 200
 """How often a sentence is measured again."""
+LISTED_REPEATS = 50
+"""The same for each of several sentences."""
 DEVICES = {
     "ionq-forte-enterprise": "IonQ Forte Enterprise",
     "ionq-forte-enterprise-median": "IonQ Forte Enterprise, median qubits",

@@ -25,11 +25,13 @@ def build_login() -> None:
     """Build the login button, where there is a login."""
     if not can_sign_in():
         return
-    gr.LoginButton(size="sm", elem_id="push-login")
-    gr.HTML(
-        '<p class="sq-sub">Only to push your model to the Hub without typing a token. Sign in before you train: it '
-        "loads this page anew.</p>"
-    )
+    with gr.Row(equal_height=True):
+        gr.LoginButton(size="sm", scale=0, min_width=230, elem_id="push-login")
+        gr.HTML(
+            '<p class="sq-sub">Only to push your model to the Hub without typing a token. Sign in before you train: it '
+            "loads this page anew.</p>",
+            min_height=1,
+        )
 
 
 def build_push(engine: Engine, trained: gr.State) -> None:

@@ -59,8 +59,8 @@ def build_train_tab(engine: Engine, trained: gr.State, shelf: ZipShelf) -> None:
     """Build the tab in the current block; `trained` holds the session's `Trained`."""
     running = gr.State(None, time_to_live=STATE_SECONDS)
     gr.HTML(
-        '<p class="sq-task">A few examples of each label are enough. Edit the table or upload a file, then press '
-        "Train. The model is yours alone and is forgotten after an hour.</p>"
+        '<p class="sq-task">A few examples of each label are enough. Edit the table (⋮ in a cell adds and removes '
+        "rows) or upload a file, then press Train. The model is yours alone and is forgotten after an hour.</p>"
     )
     build_login()
     with gr.Row(equal_height=False):
