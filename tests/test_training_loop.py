@@ -153,7 +153,7 @@ def test_several_labels_per_sample():
     assert (head.predict(embeddings) == labels).float().mean() > majority + 0.1
     with pytest.raises(ValueError, match="multitarget=True"):
         train_head(quantum_head(), embeddings, labels)
-    with pytest.raises(ValueError, match=r"one row of 0/1 per sample"):
+    with pytest.raises(ValueError, match=r"one row of 0/1, or of names, per sample"):
         train_head(quantum_head(multitarget=True), embeddings, labels[:, 0])
 
 

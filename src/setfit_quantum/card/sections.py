@@ -180,7 +180,10 @@ def limits_section(facts: CardFacts, *, quantum: bool, max_length: int | None, m
     )
     if max_length is not None:
         points.append(f"Texts are cut after {max_length} tokens.")
-    points.append("Probabilities are not calibrated: 0.9 does not mean right in nine of ten cases.")
+    if "calibrated temperature" in facts.training:
+        points.append("Probabilities were calibrated on held-out data; on other kinds of input they may be off.")
+    else:
+        points.append("Probabilities are not calibrated: 0.9 does not mean right in nine of ten cases.")
     if not facts.language and modality == "text":
         points.append("The language of the training texts was not recorded.")
     if facts.license is None:

@@ -12,6 +12,7 @@ from setfit_quantum.cli.console import build_table, emit_json, note, percent, re
 from setfit_quantum.cli.errors import checking_input
 
 if TYPE_CHECKING:
+    from setfit_quantum.calibration import Abstention, Calibration
     from setfit_quantum.evaluation import Evaluation
 
 
@@ -43,6 +44,15 @@ def evaluate(
             rich_help_panel=options.DEVICE,
         ),
     ] = False,
+    abstain_below: Annotated[
+        float | None,
+        typer.Option(
+            help="Report how often the model answers, and is right, above this probability.",
+            show_default="as saved with the model",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = None,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -55,6 +65,7 @@ def evaluate(
     with checking_input():
         note("Loading ...")
     with working():
+        from setfit_quantum.calibration import abstention, evaluate_probabilities
         from setfit_quantum.cli.models import (
             change_device,
             class_names,
@@ -92,22 +103,42 @@ def evaluate(
         change_device(loaded, shots=shots, noise=noise, sampler=sampler, backend=backend, exact=exact)
         note(f"Classifying {len(examples)} {loaded.modality}s ...")
         started = time.perf_counter()
-        predictions, _ = classify(loaded, examples.texts)
+        predictions, probabilities = classify(loaded, examples.texts)
         seconds = time.perf_counter() - started
         found = evaluate_predictions(targets, predictions, classes)
+        trust = evaluate_probabilities(probabilities, targets)
+        threshold = loaded.abstain_below if abstain_below is None else abstain_below
+        with checking_input():
+            answers = None if threshold is None else abstention(probabilities, targets, threshold)
     head = loaded.model_head
     device = {
         "shots": getattr(head, "shots", None),
         "noise": None if getattr(head, "noise", None) is None else head.noise.to_dict(),
     }
     if as_json:
-        emit_json({"model": model, "data": examples.name, **found.to_dict(), **device, "seconds": round(seconds, 3)})
+        calibrated = {"calibration": trust.to_dict(), "abstention": None if answers is None else answers.to_dict()}
+        figures = {**found.to_dict(), **calibrated, **device}
+        emit_json({"model": model, "data": examples.name, **figures, "seconds": round(seconds, 3)})
         return
     show_evaluation(found, f"{model} on {examples.name}")
+    show_trust(trust, answers)
     shown = ["exact expectations" if device["shots"] is None else f"{device['shots']} shots"]
     shown.append("no noise" if device["noise"] is None else f"noise: {head.noise.describe()}")
     if hasattr(head, "circuit"):
         results.print(f"Measured with {', '.join(shown)}.", markup=False)
+
+
+def show_trust(trust: Calibration, answers: Abstention | None) -> None:
+    """Print how far the probabilities can be believed."""
+    line = (
+        f"Mean confidence {percent(trust.confidence)} %, right {percent(trust.accuracy)} %; expected calibration error "
+        f"{percent(trust.expected_calibration_error)} %, log loss {trust.log_loss:.3f}."
+    )
+    results.print(line, markup=False)
+    if answers is not None:
+        right = "" if answers.accuracy is None else f", right in {percent(answers.accuracy)} % of its answers"
+        share = percent(answers.coverage)
+        results.print(f"Above {answers.threshold:.3g} it answers {share} % of the examples{right}.", markup=False)
 
 
 def show_evaluation(found: Evaluation, title: str) -> None:

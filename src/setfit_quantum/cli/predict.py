@@ -53,7 +53,7 @@ def predict(
     """Classify texts with MODEL: TEXT arguments, --file, or else standard input with one text per line.
 
     Each result is one line of JSON with "text", "label" (a list for multi-label models) and "probabilities". Models of
-    images take paths in place of texts, and answer with "image".
+    images take paths in place of texts, and answer with "image". A model that abstains answers with the label null.
     """
     source = _read_texts(texts, file, text_column, encoding)
     with working():
@@ -85,7 +85,8 @@ def classify_records(model: SetFitModel, texts: Sequence[str]) -> list[dict[str,
         if predictions.ndim == 2:
             label: Any = [name for name, given in zip(names, prediction, strict=True) if given]
         else:
-            label = names[int(prediction)]
+            unsure = model.abstain_below is not None and shares.max() < model.abstain_below
+            label = None if unsure else names[int(prediction)]
         rounded = {name: round(float(share), 6) for name, share in zip(names, shares, strict=True)}
         records.append({model.modality: text, "label": label, "probabilities": rounded})
     return records

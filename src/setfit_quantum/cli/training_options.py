@@ -108,6 +108,10 @@ ClassWeights = Annotated[
         metavar="WEIGHTS", help="balanced, or label=weight,label=weight.", show_default=False, rich_help_panel=TRAINING
     ),
 ]
+Calibrate = Annotated[
+    bool,
+    typer.Option("--calibrate", help="Fit a temperature to the validation data afterwards.", rich_help_panel=TRAINING),
+]
 EarlyStopping = Annotated[
     int | None,
     typer.Option(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from setfit_quantum.calibration import evaluate_probabilities
 from setfit_quantum.cli.console import note
 from setfit_quantum.cli.errors import BadInput, checking_input
 from setfit_quantum.cli.models import build_model, classify, encode_targets, prepare_simulator
@@ -224,13 +225,14 @@ def run(
     tested = None
     if test is not None:
         note(f"Classifying {len(test)} test {parts.modality}s ...")
-        predictions, _ = classify(model, test.texts)
-        evaluation = evaluate_predictions(encode_targets(test, classes, multilabel), predictions, classes)
+        predictions, probabilities = classify(model, test.texts)
+        targets = encode_targets(test, classes, multilabel)
+        evaluation = evaluate_predictions(targets, predictions, classes)
         # A card travels: it has a file's name, and not where it lies on this machine.
         local = test.name.startswith(("/", ".", "~", "\\")) or Path(test.name).exists()
         model.record_results(results_of(evaluation, Path(test.name).name if local else test.name))
         model.save_card(output)
-        tested = evaluation.to_dict()
+        tested = evaluation.to_dict() | {"calibration": evaluate_probabilities(probabilities, targets).to_dict()}
     held_out = 0 if arguments.validation_split is None else int(np.ceil(arguments.validation_split * len(train)))
     n_validation = len(validation) if validation is not None else held_out
     return {
@@ -245,6 +247,7 @@ def run(
         "epochs": result.epochs_run,
         "best_epoch": result.best_epoch,
         "validation_accuracy": result.best_metric,
+        "temperature": result.temperature,
         "stopped_early": result.stopped_early,
         "resumed": result.resumed_from is not None,
         "seconds": round(result.seconds, 3),

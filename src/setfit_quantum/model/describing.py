@@ -79,6 +79,8 @@ def describe_training(
         if value is not None and not (name == "label_smoothing" and value == 0):
             rows[name.replace("_", " ")] = value if isinstance(value, str | int | float) else str(value)
     rows["seed"] = str(values["seed"])  # a seed is a name, not a quantity
+    if result.temperature is not None:
+        rows["calibrated temperature"] = f"{result.temperature:.4g}, fitted to the validation data"
     rows["seconds of head training"] = round(result.seconds, 1)
     return {name: value for name, value in rows.items() if value is not None}
 

@@ -144,6 +144,15 @@ class BodyAndHead(nn.Module):
         return getattr(self.head, "out_features", None)
 
     @property
+    def temperature(self) -> Any:
+        """What the head's logits are divided by; None for a head without a temperature."""
+        return getattr(self.head, "temperature", None)
+
+    @temperature.setter
+    def temperature(self, value: float) -> None:
+        self.head.temperature = value  # type: ignore[assignment]
+
+    @property
     def config(self) -> Any:
         """The head's settings, by which a checkpoint knows its training."""
         return getattr(self.head, "config", None)

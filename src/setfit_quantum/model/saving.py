@@ -42,6 +42,7 @@ def save_model(model: Any, folder: Path) -> None:
             model.normalize_embeddings,
             model.multi_target_strategy,
             model.modality,
+            model.abstain_below,
         )
         write_setfit_config(staging, config)
         model.model_body.save(str(staging), create_model_card=False)

@@ -19,7 +19,9 @@ from setfit_quantum.model.heads import HeadSpec, resolve_strategy
 from setfit_quantum.model.inputs import check_modality, encode_inputs, is_single, load_images_of
 from setfit_quantum.model.loading import LoadOptions, load_parts
 from setfit_quantum.model.mistakes import ModelMistakes, naming
+from setfit_quantum.model.pipeline import ClassificationPipeline
 from setfit_quantum.model.transfer import ModelTransfer
+from setfit_quantum.model.trust import ModelTrust
 from setfit_quantum.serialization.sources import HubOptions
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult
 from setfit_quantum.training.setfit_arguments import head_settings_in
@@ -29,7 +31,7 @@ from setfit_quantum.vanilla import import_setfit, is_evaluate_with_names
 _PlainSetFitModel: Any = import_setfit().SetFitModel
 
 
-class SetFitModel(ModelMistakes, ModelFiles, ModelTransfer, _PlainSetFitModel):
+class SetFitModel(ModelMistakes, ModelFiles, ModelTransfer, ModelTrust, _PlainSetFitModel):
     """A sentence transformer and a head, with SetFit's interface.
 
     Args:
@@ -179,6 +181,7 @@ class SetFitModel(ModelMistakes, ModelFiles, ModelTransfer, _PlainSetFitModel):
             modality=parts.config.modality,
         )
         model.card_facts = parts.facts
+        model.abstain_below = parts.config.abstain_below
         return model
 
     @classmethod
@@ -339,7 +342,10 @@ class SetFitModel(ModelMistakes, ModelFiles, ModelTransfer, _PlainSetFitModel):
         use_labels: bool = True,
         show_progress_bar: bool | None = None,
     ) -> Any:
-        """Labels of texts: names where they are known (and `use_labels`), else class numbers or rows of 0/1."""
+        """Labels of texts: names where they are known (and `use_labels`), else class numbers or rows of 0/1.
+
+        Below `abstain_below` the answer is None, or the number -1.
+        """
         if self.modality == "image" and is_single(inputs, "image"):
             return self.predict([inputs], batch_size, as_numpy, use_labels, show_progress_bar)[0]
         texts = inputs if isinstance(inputs, str) else list(inputs)
@@ -350,6 +356,9 @@ class SetFitModel(ModelMistakes, ModelFiles, ModelTransfer, _PlainSetFitModel):
             shape = (0, self.model_head.out_features) if several else (0,)
             empty = torch.empty(shape, dtype=torch.long)
             return empty.numpy() if as_numpy else empty
+        if self.abstain_below is not None:
+            with naming(self.model_head, self.labels):
+                return self._predict_or_abstain(texts, batch_size, as_numpy, use_labels, show_progress_bar)
         if not use_labels and self.labels and self.has_differentiable_head:
             use_labels = is_evaluate_with_names(sys._getframe(1))
         with naming(self.model_head, self.labels):
@@ -360,3 +369,11 @@ class SetFitModel(ModelMistakes, ModelFiles, ModelTransfer, _PlainSetFitModel):
                 use_labels=use_labels,
                 show_progress_bar=show_progress_bar,
             )
+
+    def as_pipeline(self) -> ClassificationPipeline:
+        """The model as libraries call pipelines: texts in, `{"label", "score"}` out; for `evaluate`, for example.
+
+        Raises:
+            ValueError: A model of several labels per text.
+        """
+        return ClassificationPipeline(self)

@@ -24,12 +24,14 @@ class SetFitConfig:
         normalize_embeddings: Whether embeddings are scaled to norm 1 before the head.
         multi_target_strategy: SetFit's name of how several labels are handled; plain SetFit does not save it.
         modality: What is classified: `"text"` or `"image"`; plain SetFit knows texts only.
+        abstain_below: Least probability for which a class is named; plain SetFit always names one.
     """
 
     labels: list[Any] | None = None
     normalize_embeddings: bool = False
     multi_target_strategy: str | None = None
     modality: str = "text"
+    abstain_below: float | None = None
 
 
 def write_setfit_config(folder: Path, config: SetFitConfig) -> None:
@@ -42,6 +44,8 @@ def write_setfit_config(folder: Path, config: SetFitConfig) -> None:
         values["multi_target_strategy"] = config.multi_target_strategy
     if config.modality != "text":
         values["modality"] = config.modality
+    if config.abstain_below is not None:
+        values["abstain_below"] = config.abstain_below
     (folder / SETFIT_CONFIG).write_text(json.dumps(values, indent=2), encoding="utf-8")
 
 
@@ -66,6 +70,10 @@ def read_setfit_config(folder: Path) -> SetFitConfig:
         elif key == "multi_target_strategy":
             if value is not None and not isinstance(value, str):
                 raise ModelFileError(path, f"must be a text or null, but is {value!r}.", key)
+        elif key == "abstain_below":
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (number and 0 <= value <= 1):
+                raise ModelFileError(path, f"must be a number between 0 and 1 or null, but is {value!r}.", key)
         elif key == "modality":
             if value not in ("text", "image"):
                 raise ModelFileError(path, f"must be text or image, but is {value!r}.", key)

@@ -45,6 +45,8 @@ class HeadTrainingArguments:
         class_weights: `"balanced"` (n / (k * count)), one weight per class (a sequence, or a mapping from the
             class's name or number, others weighing 1), or None. For multi-label data they weigh the positives of
             each label, and `"balanced"` is negatives / positives.
+        calibrate: Whether to fit the head's temperature to the validation data afterwards, so that its probabilities
+            mean what they say (any earlier temperature is given up first).
         label_smoothing: Share of the target that is spread over all classes.
         max_grad_norm: Gradients of a greater norm are scaled down to it; None: no limit.
         seed: Seed of the order of the samples, of the validation split and of any dropout.
@@ -75,6 +77,7 @@ class HeadTrainingArguments:
     early_stopping_patience: int | None = None
     early_stopping_threshold: float = 0.0
     class_weights: ClassWeights = None
+    calibrate: bool = False
     label_smoothing: float = 0.0
     max_grad_norm: float | None = None
     seed: int = 42
@@ -113,6 +116,7 @@ class HeadTrainingArguments:
         if not callable(self.metric):
             check_choice("metric", self.metric, METRICS)
         check_bool("show_progress_bar", self.show_progress_bar)
+        check_bool("calibrate", self.calibrate)
         for name in ("greater_is_better", "select_best"):
             if getattr(self, name) is not None:
                 check_bool(name, getattr(self, name))

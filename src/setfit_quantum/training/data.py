@@ -118,8 +118,9 @@ def prepare_training_data(
         validation = _prepare_evaluation_data(head, eval_embeddings, eval_labels, encoded, tensor.shape[1])
     elif arguments.validation_split is not None:
         train, validation = split_validation(train, arguments.validation_split, arguments.seed)
-    elif arguments.select_best or arguments.early_stopping_patience is not None:
+    elif arguments.select_best or arguments.early_stopping_patience is not None or arguments.calibrate:
         name = "select_best=True" if arguments.select_best else "early_stopping_patience"
+        name = "calibrate=True" if arguments.calibrate else name
         raise ValueError(f"Argument `{name}` needs validation data: give evaluation data or `validation_split`.")
     n_outputs = shape_head(head, tensor, encoded.n_classes)
     return TrainingData(train, validation, encoded.n_classes, n_outputs, encoded.names, multitarget)

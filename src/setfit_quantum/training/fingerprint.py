@@ -23,6 +23,7 @@ _FREE_ARGUMENTS = (
     "resume",
     "show_progress_bar",
     "log_every",
+    "calibrate",
     "device",
 )
 # Seen in the shapes of the parameters.

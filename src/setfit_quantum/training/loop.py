@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from setfit_quantum.backends.cores import torch_on_one_core
 from setfit_quantum.training.arguments import HeadTrainingArguments
+from setfit_quantum.training.calibrating import calibrate_head, check_calibratable, reset_temperature
 from setfit_quantum.training.callbacks import CallbackList, HeadTrainingState
 from setfit_quantum.training.data import TrainingData, device_of, prepare_training_data
 from setfit_quantum.training.epoch import EpochRunner, evaluate
@@ -70,6 +71,8 @@ def train_head(
     """
     arguments = HeadTrainingArguments() if arguments is None else arguments
     callback_list = CallbackList(callbacks)
+    if arguments.calibrate:
+        check_calibratable(head)
     if arguments.device is not None:
         head.to(arguments.device)
     with own_randomness(device_of(head), arguments.seed):
@@ -82,6 +85,8 @@ def train_head(
             eval_labels=eval_labels,
             label_names=label_names,
         )
+        if arguments.calibrate:
+            reset_temperature(head)
         fix_outputs: Any = getattr(head, "fix_out_features", None)
         if fix_outputs is not None:
             fix_outputs()
@@ -154,6 +159,9 @@ class _Run:
             raise
         finally:
             self.head.train(was_training)
+        temperature = None
+        if self.arguments.calibrate and self.validation is not None:
+            temperature = calibrate_head(self.head, self.validation)
         self.callbacks.call("on_train_end", self.head, self.state)
         return HeadTrainingResult(
             history=self.state.history,
@@ -164,6 +172,7 @@ class _Run:
             stopped_early=self.selection.exhausted(self.arguments),
             seconds=self._seconds(),
             resumed_from=resumed_from,
+            temperature=temperature,
         )
 
     def _resume(self) -> Path | None:

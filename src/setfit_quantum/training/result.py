@@ -22,6 +22,7 @@ class HeadTrainingResult:
         stopped_early: Whether early stopping ended it.
         seconds: Time of the whole training, that before a resume included.
         resumed_from: The checkpoint it went on from, or None.
+        temperature: What the head's logits are divided by since, with `calibrate`.
     """
 
     history: list[dict[str, Any]]
@@ -32,6 +33,7 @@ class HeadTrainingResult:
     stopped_early: bool
     seconds: float
     resumed_from: Path | None = None
+    temperature: float | None = None
 
 
 class TrainingDivergedError(RuntimeError):

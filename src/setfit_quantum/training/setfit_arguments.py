@@ -21,6 +21,7 @@ _SAME_NAME = (
     "early_stopping_patience",
     "early_stopping_threshold",
     "class_weights",
+    "calibrate",
     "label_smoothing",
     "checkpoint_dir",
     "save_every",
@@ -51,6 +52,7 @@ class TrainingArguments(_SetFitArguments):
         early_stopping_patience: Evaluations without progress before the head's training stops.
         early_stopping_threshold: What counts as progress.
         class_weights: `"balanced"`, one weight per class, or None.
+        calibrate: Whether to fit the head's temperature to the validation data afterwards.
         label_smoothing: Share of the target that is spread over all classes.
         checkpoint_dir: Folder for checkpoints of the head's training.
         save_every: Epochs between them.
@@ -78,6 +80,7 @@ class TrainingArguments(_SetFitArguments):
     early_stopping_patience: int | None = None
     early_stopping_threshold: float = _head.early_stopping_threshold
     class_weights: ClassWeights = None
+    calibrate: bool = False
     label_smoothing: float = _head.label_smoothing
     checkpoint_dir: str | Path | None = None
     save_every: int = _head.save_every
