@@ -97,6 +97,7 @@ def test_missing_rows_are_not_measured():
     partial = {place: record for place, record in result.selected.items() if place[0] == WITH}
     page = format_page([StudyResult(**{**_fields(result), "selected": partial})])
     assert "| not measured | - |" in page
+    assert f"Specified, without a result yet: {WITHOUT}." in page
 
 
 def _fields(result):

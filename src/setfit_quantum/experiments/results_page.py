@@ -29,7 +29,11 @@ the result of a specification in `src/setfit_quantum/experiments/specs/`, which 
 one again with `setfit-quantum reproduce NAME`.
 
 A claim *holds* where a paired test, corrected for all claims of its study, finds a difference in its direction at the
-5 % level; *cannot be told from chance* says that these seeds show no difference, not that there is none."""
+5 % level; *cannot be told from chance* says that these seeds show no difference, not that there is none.
+
+All of it is for the body, epochs and seeds that each study names. Where these are not the paper's (a smaller body,
+fewer epochs), an opposite outcome says how the heads compare here; it does not refute the paper's figures for its
+own body and training, which `--full` would run."""
 
 
 def load_results(folder: Path) -> list[StudyResult]:

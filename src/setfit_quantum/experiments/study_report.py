@@ -177,6 +177,9 @@ def describe(result: StudyResult) -> list[str]:
             f"Reference: {header['reference']}, on the same sentences of the same seeds; p-values ({', '.join(tests)}) "
             "are corrected by Holm's method over the table."
         )
+    absent = [cell.name for cell in result.cells if not any(result.records(cell.name, one) for one in result.columns)]
+    if absent:
+        lines.append(f"Specified, without a result yet: {'; '.join(absent)}.")
     took = f"{result.n_runs} runs, {result.hours:.2f} hours of one core."
     lines.append(took + (f" {len(result.failures)} runs failed." if result.failures else ""))
     return lines
