@@ -98,7 +98,7 @@ def same_circuit(head: Any) -> bool:
     """Whether the one picture beside the cards shows this head's circuit."""
     from setfit_quantum import QuantumHead
 
-    return head.circuit == QuantumHead().circuit
+    return bool(head.circuit == QuantumHead().circuit)
 
 
 def draw(folder: Path) -> None:
