@@ -18,6 +18,7 @@ from bodies import NAMES, NUMBERS, TEXTS
 from setfit_quantum import QuantumHead, SetFitModel, Trainer, TrainingArguments
 from setfit_quantum.card import CardFacts, CardResult, read_facts, render_card, render_head_card, write_facts
 from setfit_quantum.card.picture import draw_circuit
+from setfit_quantum.default_body import DEFAULT_BODY, resolve_body
 from setfit_quantum.evaluation import wilson_interval
 from setfit_quantum.serialization import ModelFileError
 from setfit_quantum.serialization.layout import CARD_FACTS, CIRCUIT_PICTURE, SCHEMA_VERSION
@@ -127,7 +128,11 @@ def test_every_kind_of_head_has_a_card(settings: dict[str, Any]) -> None:
     text = render_card(CardFacts(), head)
     assert f"| **all** | {head.num_parameters()} |" in text
     assert ModelCard(text).data.library_name == "setfit-quantum"
-    assert ModelCard(render_head_card(head)).data.tags is not None
+    alone = render_head_card(head)
+    assert ModelCard(alone).data.tags is not None
+    assert "section on training" not in alone
+    assert 'head=head, labels=["LABEL_0", ' in alone
+    assert "what its classes are called, is not kept with it" in alone
 
 
 def test_a_circuit_too_large_to_draw_is_not_drawn(tmp_path: Path) -> None:
@@ -279,6 +284,20 @@ def test_classical_heads_have_cards_without_circuits(tiny_body: Path) -> None:
     assert "## The circuit" not in text
     assert "Nothing here runs faster" not in text
     assert ModelCard(text).data.tags == ["setfit", "sentence-transformers", "text-classification"]
+
+
+def test_the_offline_copy_of_the_default_body_is_named() -> None:
+    model = SetFitModel.from_pretrained(resolve_body(), make_model_head(), device="cpu")
+    assert model.model_card_data.st_id == DEFAULT_BODY
+    assert ModelCard(model.generate_model_card()).data.base_model == DEFAULT_BODY
+
+
+def test_a_relative_path_is_no_base_model(tiny_body: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bodies" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    model = load(tiny_body)
+    model.model_card_data.st_id = "bodies/mine"  # spelled like an id of the Hub
+    assert "bodies/mine" not in model.generate_model_card()
 
 
 def test_a_path_of_this_machine_is_no_base_model(tiny_body: Path) -> None:

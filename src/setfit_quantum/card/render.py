@@ -74,7 +74,9 @@ def render_head_card(head: Any, facts: CardFacts | None = None) -> str:
         "",
         f'head = QuantumHead.from_pretrained("{facts.model_id or CARD_PLACEHOLDER}")',
         f"head.predict_proba(torch.randn(1, {head.in_features}))  # embeddings in, probabilities out",
-        'model = SetFitModel.from_pretrained("ID_OF_THE_BODY", head=head)  # the body it was trained on',
+        "",
+        "# With the sentence transformer and the labels that it was trained with:",
+        f'model = SetFitModel.from_pretrained("ID_OF_THE_BODY", head=head, labels=[{_label_slots(head)}])',
     ]
     parts = [
         write_front_matter(facts, facts.model_name or "Quantum head"),
@@ -86,11 +88,16 @@ def render_head_card(head: Any, facts: CardFacts | None = None) -> str:
         f"Install the Python package `{LIBRARY}`{place_note(facts.model_id or CARD_PLACEHOLDER)}, then:\n\n"
         + block("\n".join(code_lines), "python"),
         "## Limits",
-        limits_section(facts, quantum=True, max_length=None),
+        limits_section(facts, quantum=True, max_length=None, alone=True),
         *circuit_sections(head),
         *_citation(),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _label_slots(head: Any) -> str:
+    slots = [f'"LABEL_{number}"' for number in range(head.out_features)]
+    return ", ".join(slots if len(slots) <= 4 else [*slots[:2], "...", slots[-1]])
 
 
 def count_parameters(head: Any) -> int | None:

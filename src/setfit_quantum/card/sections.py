@@ -161,14 +161,16 @@ def training_section(facts: CardFacts) -> str:
     return table(("setting", "value"), rows)
 
 
-def limits_section(facts: CardFacts, *, quantum: bool, max_length: int | None, modality: str = "text") -> str:
-    """What the model cannot do, without embellishment."""
+def limits_section(
+    facts: CardFacts, *, quantum: bool, max_length: int | None, modality: str = "text", alone: bool = False
+) -> str:
+    """What the model cannot do, without embellishment; a head alone knows neither its training nor its labels."""
     points = []
     if quantum:
         points += [
             "**Nothing here runs faster or better because it is quantum.** The circuit is simulated on an ordinary "
-            "computer; the cost of an exact simulation doubles with every qubit. It was not run on quantum hardware, "
-            "unless the section on training says so.",
+            "computer; the cost of an exact simulation doubles with every qubit."
+            + ("" if alone else " It was not run on quantum hardware, unless the section on training says so."),
             "On frozen embeddings of small training sets, plain logistic regression is usually as good or better; "
             "compare before you choose this head.",
         ]
@@ -178,6 +180,8 @@ def limits_section(facts: CardFacts, *, quantum: bool, max_length: int | None, m
         f"It knows only the classes it was trained on, and gives one of them to any {modality}. What {body} does not "
         f"understand ({unknown}), this model does not understand either; its biases are inherited."
     )
+    if alone:
+        points.append("What it was trained on, and what its classes are called, is not kept with it: ask its author.")
     if max_length is not None:
         points.append(f"Texts are cut after {max_length} tokens.")
     if "calibrated temperature" in facts.training:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from setfit_quantum import __version__
@@ -28,7 +29,8 @@ def gather_facts(model: Any) -> CardFacts:
         changes["model_name"] = data.model_name
     if data.model_id and _HUB_ID.fullmatch(data.model_id):
         changes["model_id"] = data.model_id
-    if data.st_id and _HUB_ID.fullmatch(data.st_id):  # a folder of this machine tells nobody else anything
+    # A folder of this machine tells nobody else anything.
+    if data.st_id and _HUB_ID.fullmatch(data.st_id) and not Path(data.st_id).exists():
         changes["base_model"] = data.st_id
     if data.license:
         changes["license"] = data.license

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from setfit_quantum.card import CardFacts, read_facts
+from setfit_quantum.default_body import known_body_id
 from setfit_quantum.model.body import embedding_width, load_body
 from setfit_quantum.model.heads import HeadSpec, build_head, fit_to_body
 from setfit_quantum.model.inputs import check_modality
@@ -74,7 +75,7 @@ class LoadedParts:
     head: Any
     config: SetFitConfig
     base_model: str | None
-    """The body's id on the Hub, where it was loaded from there as a body."""
+    """The body's id on the Hub, where it was loaded from there as a body, or is the offline copy of the default."""
     facts: CardFacts
     """What the saved model's card says."""
 
@@ -138,7 +139,8 @@ def load_parts(
     fit_to_body(built, width, config.labels)
     if isinstance(built, nn.Module):
         built.to(body.device)
-    return LoadedParts(body, built, config, complete_id(place.body) if folder is None else None, facts)
+    base_model = complete_id(place.body) if folder is None else known_body_id(folder)
+    return LoadedParts(body, built, config, base_model, facts)
 
 
 def complete_id(name: str) -> str:
