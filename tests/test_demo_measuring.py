@@ -11,7 +11,10 @@ from setfit_quantum.demo.measuring import DEVICES, Device, read_texts
 from setfit_quantum.noise import NOISE_PRESETS
 
 
-@pytest.mark.parametrize("settings", [{}, {"n_readout": 2}, {"final_linear": False}, {"one_logit": True}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"n_readout": 2}, {"final_linear": False}, {"one_logit": True}, {"temperature": 2.5}, {"encoder": "linear"}],
+)
 def test_exact_answer_is_the_heads_own(settings):
     engine = make_engine(**settings)
     x = engine.embed(TEXTS[:3])

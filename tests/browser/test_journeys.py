@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gradio_client import Client
 from playwright.sync_api import Page, expect
-from visitors import PHONE, Visit, measure, set_number, shoot, spread, toast
+from visitors import PHONE, Visit, measure, set_number, settle, shoot, spread, toast
 
 from demo_fixtures import Demo
 from hub_access import WRITE_TOKEN
@@ -136,6 +136,10 @@ def test_refusals_are_shown_and_the_page_lives_on(visit: Visit, tmp_path: Path) 
     page.locator("#train-file input[type=file]").set_input_files(broken)
     expect(toast(page)).to_contain_text("'broken.csv' is malformed")
     expect(page.locator("#train-start")).to_be_enabled()
+    # What stands on the page stays.
+    expect(page.locator("#train-table")).to_contain_text("billing")
+    settle(page)
+    expect(page.get_by_text("Error", exact=True)).to_have_count(0)
 
 
 def test_train_try_download_and_push(visit: Visit, demo: Demo, screenshots: Path, tmp_path: Path) -> None:
@@ -168,6 +172,7 @@ def test_train_try_download_and_push(visit: Visit, demo: Demo, screenshots: Path
     page.locator("#push-repository input").fill("tester/from-the-demo")
     page.locator("#push-start").click()
     expect(toast(page)).to_contain_text("Pushing needs a token")
+    expect(page.get_by_text("Error", exact=True)).to_have_count(0)
     page.locator("#push-token input").fill(WRITE_TOKEN)
     page.locator("#push-start").click()
     expect(page.locator("#push-outcome a")).to_contain_text("tester/from-the-demo", timeout=90_000)
@@ -248,7 +253,10 @@ def write_label(page: Page, label: str) -> None:
 def test_who_must_wait_for_a_training_is_told(visit: Visit, demo: Demo) -> None:
     page = visit(tab="Train your own")
     examples = [[f"{word} {n}", word] for n in range(100) for word in ("cat", "dog")]
-    jobs = [Client(demo.url, verbose=False).submit(examples, 10, 2, 400, api_name="/train") for _ in range(2)]
+    jobs = [
+        Client(demo.url, verbose=False, httpx_kwargs={"timeout": 60}).submit(examples, 10, 2, 400, api_name="/train")
+        for _ in range(2)
+    ]
     while not all(job.outputs() for job in jobs):  # both places are taken
         time.sleep(0.01)
     status = page.locator("#train-status")

@@ -24,7 +24,7 @@ from setfit_quantum.demo.limits import (
 )
 from setfit_quantum.demo.measuring import DEVICES, LISTED_REPEATS, Device, Reading, read_texts
 from setfit_quantum.demo.pictures import draw_answer, draw_cloud, draw_stages
-from setfit_quantum.demo.request import refuse
+from setfit_quantum.demo.request import on_page
 
 FindModel = Callable[[Any], DemoModel]
 """What a panel asks, given the value of its state: the bundled model whatever that is, or the visitor's own."""
@@ -160,26 +160,20 @@ def build_panel(engine: Engine, find_model: FindModel, trained: gr.State, *, pre
             gr.update(choices=choices, value=choices[0]),
         ]
 
+    @on_page
     def measure_text(value: str, state: Any, *values: Any) -> list[Any]:
-        try:
-            return run(split_lines(value), state, *values)
-        except RequestError as error:
-            raise refuse(error) from None
+        return run(split_lines(value), state, *values)
 
+    @on_page
     def measure_file(path: str | None, state: Any, *values: Any) -> list[Any]:
-        try:
-            if path is None:
-                raise RequestError("There is no file.")
-            return run(read_texts_file(path), state, *values)
-        except RequestError as error:
-            raise refuse(error) from None
+        if path is None:
+            raise RequestError("There is no file.")
+        return run(read_texts_file(path), state, *values)
 
+    @on_page
     def look_inside(row: int | None, sentences: list[str], state: Any, *values: Any) -> list[Any]:
-        try:
-            device = Device(check_shots(values[0]), check_noise_level(values[1]), values[2])
-            return list(show(find_model(state), check_texts(sentences), row or 0, device))
-        except RequestError as error:
-            raise refuse(error) from None
+        device = Device(check_shots(values[0]), check_noise_level(values[1]), values[2])
+        return list(show(find_model(state), check_texts(sentences), row or 0, device))
 
     # Private events take names too, from their functions: none of these may be that of a public endpoint.
     options: dict[str, Any] = {"concurrency_limit": LIMIT, "concurrency_id": MEASURING, "api_visibility": "private"}

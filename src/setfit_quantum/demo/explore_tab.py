@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import gradio as gr
 from setfit_quantum.circuit.ansatz import build_encoder, build_pqc
 from setfit_quantum.config import QuantumHeadConfig
 from setfit_quantum.demo.limits import MAX_CLASSES, MAX_ENCODERS, MAX_SHOTS, RequestError, check_whole
-from setfit_quantum.demo.request import refuse
+from setfit_quantum.demo.request import on_page
 from setfit_quantum.demo.svg import Axis, Series, line_chart
 from setfit_quantum.energy import GATE_TIMES, EnergySettings, energy_curve, find_crossover, find_meeting_point
 from setfit_quantum.head.ansatz import build_second_module
@@ -63,7 +62,7 @@ def build_explore_tab() -> None:
     sliders = [shots, watts, rate, power]
     gr.on(
         [times.input, *(slider.release for slider in sliders)],
-        _answer(draw_energy),
+        on_page(draw_energy),
         [times, *sliders],
         figure,
         api_visibility="private",
@@ -93,7 +92,7 @@ def build_explore_tab() -> None:
     sliders = [qubits, encoders, classes]
     gr.on(
         [width.input, *(slider.release for slider in sliders)],
-        _answer(draw_parameters),
+        on_page(draw_parameters),
         [*sliders, width],
         counted,
         api_visibility="private",
@@ -101,19 +100,6 @@ def build_explore_tab() -> None:
         concurrency_limit=4,
         trigger_mode="always_last",
     )
-
-
-def _answer(draw: Callable[..., str]) -> Callable[..., str]:
-    """The figure for a visitor, or a refusal."""
-
-    @wraps(draw)
-    def answer(*values: Any) -> str:
-        try:
-            return draw(*values)
-        except RequestError as error:
-            raise refuse(error) from None
-
-    return answer
 
 
 def read_study(name: str) -> dict[str, Any]:

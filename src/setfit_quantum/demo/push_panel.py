@@ -10,8 +10,7 @@ from gradio.utils import get_space
 
 from setfit_quantum.demo.engine import Engine
 from setfit_quantum.demo.keeping import push
-from setfit_quantum.demo.limits import RequestError
-from setfit_quantum.demo.request import refuse
+from setfit_quantum.demo.request import on_page
 from setfit_quantum.demo.train_pictures import status
 from setfit_quantum.demo.training_run import Trained, own_model
 
@@ -51,14 +50,12 @@ def build_push(engine: Engine, trained: gr.State) -> None:
     button = gr.Button("Push", elem_id="push-start")
     outcome = gr.HTML(elem_id="push-outcome")
 
+    @on_page
     def run(
         state: Trained | None, name: str, secret: str, is_private: bool, login: gr.OAuthToken | None
     ) -> tuple[str, str]:
-        try:
-            own = secret or (login.token if login is not None else "")
-            url = push(engine, own_model(state), name, own, private=is_private)
-        except RequestError as error:
-            raise refuse(error) from None
+        own = secret or (login.token if login is not None else "")
+        url = push(engine, own_model(state), name, own, private=is_private)
         return status(f'Pushed: <a href="{escape(url)}" target="_blank" rel="noopener">{escape(url)}</a>'), ""
 
     button.click(

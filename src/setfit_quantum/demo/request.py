@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from html import escape
 from typing import Any
 
 import gradio as gr
 
 from setfit_quantum.demo.limits import RequestError
+
+_SECONDS, _TITLE = 12, "Not possible"
 
 
 def refuse(error: RequestError, *, page: bool = True) -> gr.Error:
@@ -18,7 +22,24 @@ def refuse(error: RequestError, *, page: bool = True) -> gr.Error:
         page: Whether a browser shows it, as HTML; else a program reads it.
     """
     words = escape(str(error), quote=False) if page else str(error)
-    return gr.Error(words, duration=12, title="Not possible", print_exception=False)
+    return gr.Error(words, duration=_SECONDS, title=_TITLE, print_exception=False)
+
+
+def on_page(work: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a refusal a note in the corner, and leave what stands on the page.
+
+    Gradio covers every output of a call that failed, be it a table or the field to type in, with the word "Error".
+    """
+
+    @wraps(work)
+    def answer(*values: Any) -> Any:
+        try:
+            return work(*values)
+        except RequestError as error:
+            gr.Warning(escape(str(error), quote=False), duration=_SECONDS, title=_TITLE)
+            return gr.skip()
+
+    return answer
 
 
 class CheckedBlocks(gr.Blocks):  # type: ignore[misc]

@@ -24,7 +24,7 @@ from setfit_quantum.demo.limits import (
     read_examples_file,
 )
 from setfit_quantum.demo.push_panel import build_login, build_push
-from setfit_quantum.demo.request import refuse
+from setfit_quantum.demo.request import on_page, refuse
 from setfit_quantum.demo.train_pictures import describe, draw_curves, status
 from setfit_quantum.demo.training_run import Trained, TrainingRequest, TrainingRun, own_model
 
@@ -238,21 +238,17 @@ def _stop(run: TrainingRun | None) -> str:
     return status("Stopping after this epoch …")
 
 
+@on_page
 def _read_file(path: str | None) -> tuple[Any, str]:
-    try:
-        if path is None:
-            raise RequestError("There is no file.")
-        examples = read_examples_file(path)
-    except RequestError as error:
-        raise refuse(error) from None
+    if path is None:
+        raise RequestError("There is no file.")
+    examples = read_examples_file(path)
     rows = [[text, str(label)] for text, label in zip(examples.texts, examples.labels, strict=True)]
     labels = ", ".join(escape(label) for label in examples.classes)
     return rows, status(f"{len(rows)} examples of {len(examples.classes)} labels: {labels}.")
 
 
+@on_page
 def _make_zip(shelf: ZipShelf, state: Trained | None, kind: str) -> Any:
-    try:
-        path = shelf.put(own_model(state), whole=kind == "whole")
-    except RequestError as error:
-        raise refuse(error) from None
+    path = shelf.put(own_model(state), whole=kind == "whole")
     return gr.update(value=str(path), visible=True)
