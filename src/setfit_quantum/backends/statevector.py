@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+import torch
 from torch import Tensor
 
 from setfit_quantum.backends.base import Backend, Moments
+from setfit_quantum.backends.memory import check_memory
 from setfit_quantum.backends.torch_measure import (
     marginal_probabilities,
     pauli_moments,
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class StatevectorBackend(Backend):
-    """A backend that gives the final state as a differentiable tensor."""
+    """A backend that gives the final state as a differentiable tensor, which autograd keeps after every rotation."""
+
+    working_states: ClassVar[tuple[int, int]]
+    """States that are held at once beside the kept ones: when evaluating, and in a backward pass (as measured)."""
 
     @abstractmethod
     def state(
@@ -45,6 +50,39 @@ class StatevectorBackend(Backend):
         n_readout: int | None,
     ) -> tuple[int, int]:
         """Refuse what cannot be run, and return (batch size, number of measured qubits)."""
+
+    def _check_memory(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        features: Tensor | None,
+        initial_state: Tensor | None,
+        batch: int,
+        *,
+        is_complex: bool,
+        n_wires: int | None = None,
+    ) -> None:
+        """Refuse states that do not fit into memory; `n_wires` where they are wider than the circuit.
+
+        Raises:
+            InsufficientMemoryError: With the bytes needed and available.
+        """
+        inputs = (weights, features, initial_state)
+        training = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in inputs)
+        n_states = self.working_states[training]
+        if training:
+            by_weight = weights.requires_grad
+            by_feature = features is not None and features.requires_grad
+            n_states += sum(
+                (by_weight and gate.weight is not None) or (by_feature and gate.feature is not None)
+                for gate in circuit.gates
+            )
+        amplitude = weights.element_size() * (2 if is_complex else 1)
+        per_sample = n_states * amplitude * 2 ** (circuit.n_qubits if n_wires is None else n_wires)
+        check_memory(
+            self.name, lambda samples: samples * per_sample, n_qubits=circuit.n_qubits, batch=batch, training=training,
+            device=weights.device,
+        )  # fmt: skip
 
     def probabilities(
         self,

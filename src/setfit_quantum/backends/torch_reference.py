@@ -40,6 +40,7 @@ class TorchBackend(StatevectorBackend):
         density_matrix=MAX_QUBITS,
         probabilities=True,
     )
+    working_states: ClassVar[tuple[int, int]] = (3, 5)
 
     def state(
         self,
@@ -104,6 +105,9 @@ class TorchBackend(StatevectorBackend):
                 f"Backend {self.name!r} evolves density matrices of at most {MAX_QUBITS} qubits, but got {n_qubits} "
                 f"(one batch of {batch} would need up to {needed:,} bytes per gate); use noise trajectories instead."
             )
+        self._check_memory(
+            circuit, weights, features, initial_state, batch, is_complex=True, n_wires=2 * n_qubits
+        )  # a density matrix is a state of twice as many wires
         angle_of = build_angle_lookup(weights, features)
 
         def noisy_angle(gate: Gate) -> Tensor | None:
@@ -167,4 +171,6 @@ class TorchBackend(StatevectorBackend):
                 f"Backend {self.name!r} computes in float32 or float64, but `weights` has {weights.dtype}."
             )
         check_real(features, initial_state)
-        return check_inputs(circuit, weights, features, initial_state, n_readout)
+        batch, n_measured = check_inputs(circuit, weights, features, initial_state, n_readout)
+        self._check_memory(circuit, weights, features, initial_state, batch, is_complex=not circuit.is_real)
+        return batch, n_measured

@@ -60,6 +60,7 @@ class TorchQuantumBackend(StatevectorBackend):
         trajectories=True,
         probabilities=True,
     )
+    working_states: ClassVar[tuple[int, int]] = (4, 4)
 
     def __init__(self) -> None:
         torchquantum = import_torchquantum()
@@ -122,4 +123,6 @@ class TorchQuantumBackend(StatevectorBackend):
             )
         self.check_circuit(circuit)
         check_real(features, initial_state)
-        return check_inputs(circuit, weights, features, initial_state, n_readout)
+        batch, n_measured = check_inputs(circuit, weights, features, initial_state, n_readout)
+        self._check_memory(circuit, weights, features, initial_state, batch, is_complex=True)
+        return batch, n_measured

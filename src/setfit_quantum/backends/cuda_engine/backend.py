@@ -6,6 +6,7 @@ has not run on a GPU yet.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -17,6 +18,7 @@ from setfit_quantum.backends.cuda_engine.call import Call
 from setfit_quantum.backends.cuda_engine.device import check_available, device_type
 from setfit_quantum.backends.cuda_engine.plan import build_plan
 from setfit_quantum.backends.cuda_engine.tables import upload_products
+from setfit_quantum.backends.memory import check_memory
 from setfit_quantum.backends.torch_inputs import check_errors
 from setfit_quantum.backends.torch_measure import marginal_probabilities
 
@@ -139,9 +141,31 @@ class CudaBackend(Backend):
                 )
         if errors is not None:
             check_errors(circuit, errors, batch)
+        training = torch.is_grad_enabled() and any(
+            tensor is not None and tensor.requires_grad for tensor in (weights, features, initial_state)
+        )
+        check_memory(
+            self.name,
+            partial(self._required_bytes, circuit.n_qubits, training, pairs is None),
+            n_qubits=circuit.n_qubits,
+            batch=batch,
+            training=training,
+            device=weights.device,
+        )
         plan = build_plan(circuit, self.shared_qubits)
         products = None if pairs is None else upload_products(plan, n_measured, pairs, weights.device)
         return Call(plan, products, batch, errors, weights.device), n_measured
+
+    def _required_bytes(self, n_qubits: int, training: bool, wants_states: bool, batch: int) -> int:
+        """Bytes of the states that are held at once."""
+        in_shared_memory = n_qubits <= self.shared_qubits
+        if wants_states:  # and their squares; in training a copy, and gradients by both and by the final state
+            n_states = 5 if training else 2
+        elif training:
+            n_states = 1 if in_shared_memory else 2
+        else:
+            n_states = 0 if in_shared_memory else 1
+        return n_states * batch * (1 << n_qubits) * 4
 
     def _run(
         self, call: Call, weights: Tensor, features: Tensor | None, initial_state: Tensor | None

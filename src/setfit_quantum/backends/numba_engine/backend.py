@@ -7,6 +7,7 @@ so any number of callers may use the backend at once.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor
 
 from setfit_quantum.backends.base import Backend, BackendError, Capabilities, Moments, check_inputs
+from setfit_quantum.backends.memory import check_memory
 from setfit_quantum.backends.numba_engine.measure import EXPECTATIONS, MOMENTS, PROBABILITIES
+from setfit_quantum.backends.numba_engine.needs import required_bytes
 from setfit_quantum.backends.numba_engine.order import (
     BACKWARD,
     FORWARD,
@@ -131,8 +134,11 @@ class NumbaBackend(Backend):
                     f"{tensor.device}; backend='torch' takes any precision and device."
                 )
         check_errors(errors, circuit, batch)
+        training = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in inputs)
+        required = partial(required_bytes, circuit.n_qubits, n_measured, mode, training, (0, 0))
+        check_memory(self.name, required, n_qubits=circuit.n_qubits, batch=batch, training=training)
         call = _Call(self, compile_program(circuit), mode, batch, n_measured, errors)
-        if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in inputs):
+        if training:
             outputs: tuple[Tensor, ...] = _AdjointFunction.apply(call, *inputs)
             return outputs
         call.bind(*inputs)

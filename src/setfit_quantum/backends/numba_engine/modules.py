@@ -6,6 +6,7 @@ A training step of a small head is over before PyTorch has passed values and gra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from setfit_quantum.backends.base import Backend, BackendError, Moments
+from setfit_quantum.backends.memory import check_memory
 from setfit_quantum.backends.numba_engine.backend import (
     NO_CODES,
     NO_FLOATS,
@@ -23,6 +25,7 @@ from setfit_quantum.backends.numba_engine.backend import (
     used_outputs,
 )
 from setfit_quantum.backends.numba_engine.measure import EXPECTATIONS, MOMENTS, PROBABILITIES
+from setfit_quantum.backends.numba_engine.needs import required_bytes
 from setfit_quantum.backends.numba_engine.order import (
     BACKWARD,
     FORWARD,
@@ -126,6 +129,9 @@ class EncodedNumbaBackend(Backend):
         if amplitudes is None or initial_state is not None or weights.ndim != 1 or amplitudes.requires_grad:
             raise BackendError("Encoders take amplitudes without gradients, and one set of angles for all samples.")
         check_errors(errors, circuit, len(amplitudes))
+        n_qubits, encoders = circuit.n_qubits, (len(self._shares), self._encoder.n_qubits)
+        required = partial(required_bytes, n_qubits, n_readout or n_qubits, mode, True, encoders)
+        check_memory(self.name, required, n_qubits=max(n_qubits, encoders[1]), batch=len(amplitudes), training=True)
         outputs: tuple[Tensor, ...] = _ModulesFunction.apply(
             self._backend,
             _Settings(self._encoder, circuit, self._shares, mode, n_readout or circuit.n_qubits, errors),
