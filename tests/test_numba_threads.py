@@ -106,6 +106,7 @@ def test_an_error_in_a_worker_reaches_the_caller(alone, monkeypatch):
         mailboxes[number * MAILBOX] = -given
         raise MemoryError
 
+    fail.overloads = work.overloads
     check(alone, 16)
     time.sleep(0.05)
     monkeypatch.setattr(threads, "work", fail)
