@@ -35,7 +35,7 @@ def test_front_matter():
     assert data["sdk"] == "gradio"
     assert data["app_file"] == "app.py"
     assert data["hf_oauth"] is True
-    assert data["hf_oauth_scopes"] == ["write-repos"]
+    assert data["hf_oauth_scopes"] == ["contribute-repos"]  # the least that can create a repository
     assert data["models"] == [BODY]
     assert {"title", "emoji", "colorFrom", "colorTo", "sdk_version", "python_version", "license", "tags"} <= set(data)
     assert len(data["short_description"]) <= 60
@@ -67,7 +67,7 @@ def test_the_space_runs_with_the_hubs_body(hub: HubServer, tiny_body: Path, tmp_
             "SYSTEM": "spaces",
             "OAUTH_CLIENT_ID": "client",
             "OAUTH_CLIENT_SECRET": "secret",
-            "OAUTH_SCOPES": "openid profile write-repos",
+            "OAUTH_SCOPES": "openid profile contribute-repos",
             "OPENID_PROVIDER_URL": "http://127.0.0.1:9",
             "GRADIO_SERVER_PORT": str(free_port()),
             "GRADIO_SERVER_NAME": "127.0.0.1",
