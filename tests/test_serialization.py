@@ -313,7 +313,8 @@ def test_what_is_no_classifier_is_refused(tmp_path: Path, value: Any) -> None:
 
 
 def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
-    estimators = [QuantumHeadClassifier(n_qubits=2, num_epochs=1), FunctionTransformer(lambda x: x)]
+    own_optimizer = QuantumHeadClassifier(n_qubits=2, num_epochs=1, optimizer=lambda angles: torch.optim.Adam(angles))
+    estimators = [own_optimizer, FunctionTransformer(lambda x: x)]
     for estimator in estimators:
         estimator.fit(X.numpy(), [0, 1] * 3)
         with pytest.raises(TypeError, match=f"this {type(estimator).__name__} cannot be saved without pickle"):

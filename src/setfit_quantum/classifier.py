@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -12,14 +12,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from setfit_quantum.circuit import Circuit
 from setfit_quantum.config import QuantumHeadConfig
 from setfit_quantum.head import SetFitQuantumHead
+from setfit_quantum.noise import NoiseModel
+from setfit_quantum.serialization.embedded_heads import pack_head, unpack_head
 from setfit_quantum.training.arguments import HeadTrainingArguments, OptimizerFactory
 from setfit_quantum.training.loop import train_head
-
-if TYPE_CHECKING:
-    from setfit_quantum.circuit import Circuit
-    from setfit_quantum.noise import NoiseModel
 
 _HEAD_SETTINGS = (
     "n_qubits",
@@ -286,6 +285,23 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(self.random_state, int | np.integer):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Plain values only, so that skops keeps a fitted classifier (alone or in a pipeline) without pickle."""
+        state = dict(super().__getstate__())
+        if "head_" in state:
+            state["head_"] = pack_head(self.head_)
+        if isinstance(self.noise, NoiseModel):
+            state["noise"] = self.noise.to_dict()
+        if self.ansatz is not None:
+            state["ansatz"] = [part.to_qasm3() if isinstance(part, Circuit) else part for part in self.ansatz]
+        state["callbacks"] = None  # they watched a training that is over
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "head_" in state:
+            self.head_ = unpack_head(state["head_"])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

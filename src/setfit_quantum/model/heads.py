@@ -125,7 +125,10 @@ def resolve_strategy(head: Any, strategy: str | None) -> str | None:
         # SetFit draws its pairs by this; for a module head all strategies are the same.
         return "multi-output" if multitarget else None
     if strategy == "classifier-chain":
-        raise ValueError("Argument `multi_target_strategy='classifier-chain'` needs a scikit-learn head.")
+        raise ValueError(
+            "Argument `multi_target_strategy='classifier-chain'` needs a scikit-learn head, such as "
+            f"QuantumHeadClassifier(...), but got a {type(head).__name__}."
+        )
     if not multitarget and hasattr(head, "multitarget"):
         raise ValueError(f"Argument `multi_target_strategy={strategy!r}` needs a head made with multitarget=True.")
     return strategy

@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 _FREE_BYTES, _MAX_RATIO = 2**24, 20
 
+OWN_TYPES = ("setfit_quantum.classifier.QuantumHeadClassifier",)
+"""Estimators of this package: they restore themselves from plain arrays, which are checked as files are."""
+
 
 def write_sklearn_head(path: Path, head: Any) -> None:
     """Write an estimator, and read it back to be sure that it can be loaded.
@@ -28,7 +31,7 @@ def write_sklearn_head(path: Path, head: Any) -> None:
     try:
         skops.io.dump(head, path)
         types = _untrusted_types(path)
-        skops.io.load(path, trusted=types)  # whatever it is, it is in this process already
+        skops.io.load(path, trusted=[*types, *OWN_TYPES])  # whatever it is, it is in this process already
     except Exception as error:  # skops raises whatever its node readers and writers stumble over
         raise TypeError(
             f"Argument `model_head` must be an estimator that skops can save, but this {type(head).__name__} cannot be "
@@ -65,7 +68,7 @@ def read_sklearn_head(path: Path, trusted: Sequence[str] = ()) -> Any:
                 path,
                 f"holds the types {untrusted}, which could run code. Pass trusted={untrusted!r} if you trust them.",
             )
-        head = skops.io.load(path, trusted=list(trusted))
+        head = skops.io.load(path, trusted=[*trusted, *OWN_TYPES])
     except ModelFileError:
         raise
     # skops raises whatever its node readers stumble over; each means that the file is not what it should be.
@@ -82,7 +85,7 @@ def read_sklearn_head(path: Path, trusted: Sequence[str] = ()) -> Any:
 def _untrusted_types(path: Path) -> list[str]:
     import skops.io
 
-    return sorted(skops.io.get_untrusted_types(file=path))
+    return sorted(set(skops.io.get_untrusted_types(file=path)) - set(OWN_TYPES))
 
 
 def _check_archive(path: Path) -> None:
