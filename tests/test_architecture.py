@@ -25,6 +25,7 @@ LAYERS = [
     {"training"},
     {"baselines", "classifier", "onnx_export"},
     {"model"},
+    {"absa"},
     {"experiments"},
     {"demo"},
     {"cli", "__main__"},

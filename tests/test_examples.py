@@ -58,3 +58,16 @@ def test_fewer_qubits():
     accuracies = load("fewer_qubits").main(widths=(None, 63), num_epochs=10)
     assert [name.split(", ")[1] for name in accuracies] == ["9 encoder qubits", "9 encoder qubits", "6 encoder qubits"]
     assert max(accuracies.values()) > 0.6  # two balanced classes: guessing gives 0.5
+
+
+def test_onnx_model(tmp_path, capsys):
+    assert load("onnx_model").main(str(tmp_path / "model"), num_epochs=3, n_qubits=4) < 1e-4
+    assert "Largest difference from PyTorch over 32 texts" in capsys.readouterr().out
+
+
+def test_aspects(capsys):
+    found = load("aspects").main(num_epochs=20, n_qubits=4)
+    assert set(found) == {"quantum", "linear"}
+    assert min(found["quantum"]["polarity"], found["linear"]["polarity"]) > 0.4
+    assert found["linear"]["polarity"] > 0.7  # two classes, seven of twelve positive
+    assert "Tasty noodles, horrible tea. [" in capsys.readouterr().out

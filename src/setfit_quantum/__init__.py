@@ -9,12 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from setfit_quantum.absa import AbsaModel, AbsaTrainer
     from setfit_quantum.circuit import Circuit, Gate
     from setfit_quantum.classifier import QuantumHeadClassifier
     from setfit_quantum.config import QuantumHeadConfig
     from setfit_quantum.head import ClassicalHead, SetFitQuantumHead, TransferKind
     from setfit_quantum.model import SetFitModel
     from setfit_quantum.noise import NoiseModel
+    from setfit_quantum.training.distillation import DistillationTrainer
     from setfit_quantum.training.setfit_arguments import TrainingArguments
     from setfit_quantum.training.setfit_trainer import Trainer
 
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "AbsaModel": "setfit_quantum.absa",
+    "AbsaTrainer": "setfit_quantum.absa",
     "Circuit": "setfit_quantum.circuit",
     "ClassicalHead": "setfit_quantum.head",
+    "DistillationTrainer": "setfit_quantum.training.distillation",
     "Gate": "setfit_quantum.circuit",
     "NoiseModel": "setfit_quantum.noise",
     "QuantumHead": "setfit_quantum.head",
@@ -38,8 +43,11 @@ _EXPORTS = {
 }
 
 __all__ = [
+    "AbsaModel",
+    "AbsaTrainer",
     "Circuit",
     "ClassicalHead",
+    "DistillationTrainer",
     "Gate",
     "NoiseModel",
     "QuantumHead",

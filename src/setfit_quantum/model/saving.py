@@ -43,6 +43,8 @@ def save_model(model: Any, folder: Path) -> None:
             model.multi_target_strategy,
             model.modality,
             model.abstain_below,
+            getattr(model, "span_context", None),
+            getattr(model, "spacy_model", None),
         )
         write_setfit_config(staging, config)
         model.model_body.save(str(staging), create_model_card=False)

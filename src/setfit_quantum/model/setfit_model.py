@@ -22,6 +22,7 @@ from setfit_quantum.model.mistakes import ModelMistakes, naming
 from setfit_quantum.model.pipeline import ClassificationPipeline
 from setfit_quantum.model.transfer import ModelTransfer
 from setfit_quantum.model.trust import ModelTrust
+from setfit_quantum.serialization.setfit_config import SetFitConfig
 from setfit_quantum.serialization.sources import HubOptions
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult
 from setfit_quantum.training.setfit_arguments import head_settings_in
@@ -181,8 +182,12 @@ class SetFitModel(ModelMistakes, ModelFiles, ModelTransfer, ModelTrust, _PlainSe
             modality=parts.config.modality,
         )
         model.card_facts = parts.facts
-        model.abstain_below = parts.config.abstain_below
+        model.restore_settings(parts.config)
         return model
+
+    def restore_settings(self, config: SetFitConfig) -> None:
+        """Take over what was saved beside body and head; for classes that save more."""
+        self.abstain_below = config.abstain_below
 
     @classmethod
     def from_image_backbone(cls, id_or_path: str | Path, head: HeadSpec | None = None, **options: Any) -> SetFitModel:

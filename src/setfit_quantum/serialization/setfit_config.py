@@ -24,6 +24,8 @@ class SetFitConfig:
         normalize_embeddings: Whether embeddings are scaled to norm 1 before the head.
         multi_target_strategy: SetFit's name of how several labels are handled; plain SetFit does not save it.
         modality: What is classified: `"text"` or `"image"`; plain SetFit knows texts only.
+        span_context: Words read around a span, of a model of spans (ABSA); as SetFit saves it.
+        spacy_model: The spaCy pipeline that finds its spans; as SetFit saves it.
         abstain_below: Least probability for which a class is named; plain SetFit always names one.
     """
 
@@ -32,6 +34,8 @@ class SetFitConfig:
     multi_target_strategy: str | None = None
     modality: str = "text"
     abstain_below: float | None = None
+    span_context: int | None = None
+    spacy_model: str | None = None
 
 
 def write_setfit_config(folder: Path, config: SetFitConfig) -> None:
@@ -44,6 +48,8 @@ def write_setfit_config(folder: Path, config: SetFitConfig) -> None:
         values["multi_target_strategy"] = config.multi_target_strategy
     if config.modality != "text":
         values["modality"] = config.modality
+    if config.spacy_model is not None:
+        values |= {"span_context": config.span_context, "spacy_model": config.spacy_model}
     if config.abstain_below is not None:
         values["abstain_below"] = config.abstain_below
     (folder / SETFIT_CONFIG).write_text(json.dumps(values, indent=2), encoding="utf-8")
@@ -70,6 +76,12 @@ def read_setfit_config(folder: Path) -> SetFitConfig:
         elif key == "multi_target_strategy":
             if value is not None and not isinstance(value, str):
                 raise ModelFileError(path, f"must be a text or null, but is {value!r}.", key)
+        elif key == "span_context":
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1000):
+                raise ModelFileError(path, f"must be a small whole number or null, but is {value!r:.100}.", key)
+        elif key == "spacy_model":
+            if value is not None and not isinstance(value, str):
+                raise ModelFileError(path, f"must be a text or null, but is {value!r:.100}.", key)
         elif key == "abstain_below":
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if value is not None and not (number and 0 <= value <= 1):
