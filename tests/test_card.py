@@ -189,6 +189,8 @@ def test_a_new_figure_replaces_that_of_the_same_head_and_data() -> None:
     ("changes", "words"),
     [
         ({"license": 3}, "`license` must be a text"),
+        ({"model_id": 'x")\nimport os'}, "`model_id` must be an id on the Hub"),
+        ({"base_model": "a/b/c"}, "`base_model` must be an id on the Hub"),
         ({"language": "en"}, "`language` must be a sequence"),
         ({"training": {"a": [1]}}, "`training` must hold texts and numbers"),
         ({"training": {"a": float("nan")}}, "`training` must hold finite numbers"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from setfit_quantum.checks import check_float, check_int
 from setfit_quantum.serialization.errors import ModelFileError
 from setfit_quantum.serialization.json_files import read_json, write_json
 from setfit_quantum.serialization.layout import CARD_FACTS
+
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 Scalar = str | int | float | bool | None
 
@@ -109,6 +112,10 @@ class CardFacts:
         for name in ("model_name", "model_id", "base_model", "license"):
             if getattr(self, name) is not None:
                 _check_text(name, getattr(self, name))
+        for name in ("model_id", "base_model"):  # these stand in links and in code that people copy
+            value = getattr(self, name)
+            if value is not None and not _HUB_ID.fullmatch(value):
+                raise ValueError(f"Argument `{name}` must be an id on the Hub, but got {value!r:.100}.")
         for name in ("language", "datasets"):
             values = getattr(self, name)
             if isinstance(values, str) or not isinstance(values, tuple | list):

@@ -27,6 +27,7 @@ from setfit_quantum.serialization.layout import (
     HEAD_CONFIG,
     HEAD_FILES,
     MANIFEST,
+    STAGING_FOLDER,
 )
 from setfit_quantum.serialization.manifest import read_manifest, verify_files
 
@@ -112,6 +113,11 @@ def push_saved(
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"Argument `folder` must be the folder of a saved model, but there is no {folder}.")
+    if not (folder / MANIFEST).is_file() and not (folder / STAGING_FOLDER / MANIFEST).is_file():
+        raise ModelFileError(
+            folder / MANIFEST,
+            "is missing: the folder holds no model that setfit-quantum saved, or the save was not finished.",
+        )
     with whole_version(folder):  # a save to the folder waits until its files are on the Hub
         verify_files(folder)
         files: dict[str, Content] = {name: folder / name for name in (*read_manifest(folder / MANIFEST), MANIFEST)}

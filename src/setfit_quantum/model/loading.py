@@ -177,7 +177,8 @@ def _find_on_hub(repo_id: str, options: LoadOptions, *, head_needed: bool) -> _P
     try:
         mark = fetch_file(repo_id, MANIFEST, hub) or fetch_file(repo_id, HEAD_CONFIG, hub)
         # A repository of plain SetFit, or a body alone: sentence-transformers fetches just what the body needs.
-        plain = [] if mark is not None else [fetch_file(repo_id, name, hub) for name in (SETFIT_CONFIG, PICKLED_HEAD)]
+        names = (SETFIT_CONFIG, PICKLED_HEAD) if head_needed else (SETFIT_CONFIG,)
+        plain = [] if mark is not None else [fetch_file(repo_id, name, hub) for name in names]
         folder = next((path.parent for path in plain if path is not None), None)
         if folder is not None:
             hub = pin_commit(hub, folder)
