@@ -1,12 +1,17 @@
 # Tools are taken from .venv where it exists, else from PATH.
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
-.PHONY: check format test bench demo
+# `make bench` needs the rivals, which have an environment of their own: make bench PEERS=folder takes another one.
+PEERS := .venv-peers
 
-check:
+.PHONY: check lint format test bench bench-quick demo
+
+check: lint
+	$(BIN)mypy
+
+lint:
 	$(BIN)ruff check .
 	$(BIN)ruff format --check .
-	$(BIN)mypy
 
 format:
 	$(BIN)ruff check --fix .
@@ -15,8 +20,18 @@ format:
 test:
 	$(BIN)pytest -n auto
 
-bench:
-	$(BIN)python benchmarks/train_step.py --qubits 10 12 14
+# After 20 minutes no further rival is measured; then follow noise, shots and whole jobs.
+bench: | $(PEERS)/bin/python
+	$(PEERS)/bin/python benchmarks/compare_peers.py
+	$(PEERS)/bin/python benchmarks/noise_step.py
+	$(PEERS)/bin/python benchmarks/whole_job.py
+
+bench-quick: | $(PEERS)/bin/python
+	$(PEERS)/bin/python benchmarks/compare_peers.py --quick
+
+$(PEERS)/bin/python:
+	$(BIN)python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install -e '.[demo]' -r benchmarks/peers/requirements.txt
 
 demo:
 	$(BIN)setfit-quantum demo
