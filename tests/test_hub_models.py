@@ -177,27 +177,38 @@ def test_models_travel_whole(hub: HubServer, tmp_path: Path, tiny_body: Path) ->
     assert found["in plain SetFit"]["several"]["error"] == "TypeError"
 
 
-def test_command_line(hub: HubServer, tmp_path: Path) -> None:
+def test_command_line(hub: HubServer, tmp_path: Path, tiny_body: Path) -> None:
     """A model's folder by `setfit-quantum push`; the token is never printed."""
     script = """
     import contextlib, io, json, sys
     from pathlib import Path
     import torch
-    from setfit_quantum import QuantumHead
+    from setfit_quantum import QuantumHead, SetFitModel
     from setfit_quantum.cli import main
 
+    model = SetFitModel.from_pretrained(body, QuantumHead(n_qubits=2, encoder_layers=1, backend="torch"), device="cpu")
+    model.fit(texts, names, num_epochs=1, show_progress_bar=False)
+    model.save_pretrained("model")
     QuantumHead(8, n_qubits=2, encoder_layers=1, seed=1, backend="torch").save_pretrained("saved")
     def run(*arguments):
+        return command("push", *arguments)
+    def command(*arguments):
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                sys.argv = ["setfit-quantum", "push", *arguments]
+                sys.argv = ["setfit-quantum", *arguments]
                 main()
                 code = 0
             except SystemExit as error:
                 code = error.code or 0
         return [code, out.getvalue(), err.getvalue()]
+    def predict(*arguments):
+        pushed = run("model", "tester/model", "--private", "--branch", "v2")
+        return [pushed[0], *[command("predict", "tester/model", *rest, "good film") for rest in arguments]]
     print(json.dumps({
+        "predict": predict(["--revision", "v2"], ["--revision", "v9"], []),
+        "local": command("predict", "model", "--revision", "v2", "good film"),
+        "body": command("predict", str(body), "good film"),
         "json": run("saved", "tester/head", "--private", "--message", "From a shell", "--json", "--token", secret),
         "again": run("saved", "tester/head"),
         "branch": run("saved", "head", "--branch", "next"),
@@ -210,8 +221,16 @@ def test_command_line(hub: HubServer, tmp_path: Path) -> None:
         "same space": run("--space", "tester/demo"),
     }))
     """
-    result = run_client(script, hub, tmp_path, inputs={"secret": "hf_tester_write"}, timeout=200)
+    inputs = {"secret": "hf_tester_write", "body": tiny_body, "texts": TEXTS, "names": NAMES}
+    result = run_client(script, hub, tmp_path, inputs=inputs, timeout=200)
     found = result.value
+    pushed, branch, unknown, main_branch = found["predict"]
+    assert pushed == 0
+    assert json.loads(branch[1])["label"] in NAMES
+    assert (unknown[0], main_branch[0], found["local"][0], found["body"][0]) == (2, 2, 2, 2)
+    assert "no such revision" in unknown[2]
+    assert "`--revision` needs a model on the Hub" in found["local"][2]
+    assert "is a sentence transformer without a head" in found["body"][2]
     code, out, _ = found["json"]
     values = json.loads(out)
     commit = hub.repo("tester/head").branches["main"]

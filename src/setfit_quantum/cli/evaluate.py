@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     model: options.ModelSource,
     data: options.DataSource,
+    revision: options.Revision = None,
     split: options.Split = None,
     text_column: options.TextColumn = "text",
     label_column: options.LabelColumn = "label",
@@ -76,7 +77,7 @@ def evaluate(
         )
         from setfit_quantum.evaluation import evaluate_predictions
 
-        loaded = load_model(model)
+        loaded = load_model(model, revision)
         multilabel = is_multilabel(loaded)
         images = loaded.modality == "image"
         if split is None and (bool(image_splits(data)) if images else has_splits(data)):

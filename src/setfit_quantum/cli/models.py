@@ -110,21 +110,32 @@ def prepare_simulator(head: SetFitQuantumHead) -> None:
     note(f"Ready after {time.perf_counter() - started:.1f} s.")
 
 
-def load_model(source: str) -> SetFitModel:
+def load_model(source: str, revision: str | None = None) -> SetFitModel:
     """Load a saved model from a folder or the Hub.
 
+    Args:
+        source: Folder or Hub id.
+        revision: Branch, tag or commit on the Hub.
+
     Raises:
-        BadInput: There is none, or its files are damaged.
+        BadInput: There is none, it has no trained head, or its files are damaged.
     """
     from setfit_quantum.model import SetFitModel
 
     if _looks_like_path(source) and not Path(source).is_dir():
         raise BadInput(f"Model {source!r} is not an existing folder.")
+    if revision is not None and Path(source).is_dir():
+        raise BadInput(f"Argument `--revision` needs a model on the Hub, but {source!r} is a folder.")
     try:
         with checking_input():
-            model: SetFitModel = SetFitModel.from_pretrained(source)
+            model: SetFitModel = SetFitModel.from_pretrained(source, revision=revision)
     except OSError as error:
         raise _unreachable("model", source, error) from error
+    if not getattr(model.model_head, "is_trained", True):
+        raise BadInput(
+            f"{source!r} is a sentence transformer without a head.\nTrain one on it: setfit-quantum train DATA --body "
+            f"{source} --output FOLDER"
+        )
     return model
 
 

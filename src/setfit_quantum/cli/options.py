@@ -24,6 +24,10 @@ DataSource = Annotated[
     ),
 ]
 ModelSource = Annotated[str, typer.Argument(help="Folder of a saved model, or its id on the Hub.", show_default=False)]
+Revision = Annotated[
+    str | None,
+    typer.Option(help="Branch, tag or commit of a model on the Hub.", show_default="main"),
+]
 Split = Annotated[
     str | None,
     typer.Option(help="Split of a folder, bundled or Hub data set.", show_default=False, rich_help_panel=DATA),

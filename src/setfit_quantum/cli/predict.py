@@ -42,6 +42,7 @@ def predict(
             "parquet file.",
         ),
     ] = None,
+    revision: options.Revision = None,
     text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
     encoding: Annotated[str, typer.Option(help="Encoding of the file or of standard input.")] = "utf-8",
     shots: options.Shots = None,
@@ -59,7 +60,7 @@ def predict(
     with working():
         from setfit_quantum.cli.models import change_device, load_model
 
-        loaded = load_model(model)
+        loaded = load_model(model, revision)
         change_device(loaded, shots=shots, noise=noise, sampler=sampler, backend=backend, exact=False)
     count = 0
     texts_left = iter(source)

@@ -18,6 +18,11 @@ class TrainingMark(nn.Module):
     _is_trained = False
     _has_warned = False
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether the weights come from training, as far as is known."""
+        return self._is_trained
+
     def mark_trained(self) -> None:
         """Say that the weights mean something."""
         self._is_trained = True
