@@ -1,5 +1,6 @@
 """Settings shared by all tests."""
 
+import logging
 import os
 
 # Before anything imports huggingface_hub: no test may reach for the Hub. Those that talk to the stand-in run clients in
@@ -7,6 +8,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from bodies import tiny_body  # noqa: F401 (a fixture)
@@ -21,3 +23,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("reproducible")
+
+
+@pytest.fixture(autouse=True)
+def _loggers_are_heard():
+    """Libraries that configure logging (Optuna's migrations do) disable the loggers of everybody else."""
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if name.startswith("setfit_quantum") and isinstance(logger, logging.Logger):
+            logger.disabled = False

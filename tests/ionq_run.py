@@ -1,6 +1,7 @@
 """A process that evaluates a circuit on the stand-in service, to be killed: URL JOURNAL, prints expectations."""
 
 import json
+import signal
 import sys
 import warnings
 
@@ -37,4 +38,5 @@ def evaluate(url, journal):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     print(json.dumps(evaluate(*sys.argv[1:3]).tolist()))

@@ -286,6 +286,7 @@ def test_an_interrupted_push_says_how_to_go_on(hub: HubServer, tmp_path: Path) -
     hub.fail("delay", "/commit/main$", seconds=20)
     script = """
     import threading
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
         push_head(head(), "tester/head")

@@ -202,14 +202,14 @@ def test_own_examples_and_stopping(visit: Visit, screenshots: Path, tmp_path: Pa
     table = tmp_path / "own.csv"
     rows = [
         [f"{word} {n}", label]
-        for n in range(15)
+        for n in range(100)  # enough for a training that can be stopped
         for word, label in (("<img src=x onerror='window.broken=1'> cat", "<i>cats</i>"), ("dog", "dogs"))
     ]
     with table.open("w", newline="") as file:
         csv.writer(file).writerows([["text", "label"], *rows])
     page.get_by_text("Examples from a file").click()
     page.locator("#train-file input[type=file]").set_input_files(table)
-    expect(page.locator("#train-status")).to_contain_text("30 examples of 2 labels: <i>cats</i>, dogs.")
+    expect(page.locator("#train-status")).to_contain_text("200 examples of 2 labels: <i>cats</i>, dogs.")
     set_number(page, "train-qubits", 10)
     set_number(page, "train-epochs", 400)
     page.locator("#train-start").click()
