@@ -34,6 +34,7 @@ from setfit_quantum.data import draw_few_shot, load_examples
 from setfit_quantum.default_body import resolve_body
 from setfit_quantum.evaluation import evaluate_predictions
 from setfit_quantum.experiments.embedding_cache import hash_texts, read_embeddings, write_embeddings
+from setfit_quantum.model.heads import build_head
 
 QUIET = {"show_progress_bar": False}
 
@@ -82,7 +83,9 @@ def several_labels(data: Path, body: RememberingBody, cache: Path | None, seed: 
         "logistic regression, classifier-chain": (partial(LogisticRegression, max_iter=1000), "classifier-chain"),
     }
     for name, (make, strategy) in heads.items():
-        model = SetFitModel(body, make(), multi_target_strategy=strategy, labels=classes)
+        # What from_pretrained(body, head=..., multi_target_strategy=...) does; here the body is made already.
+        head = build_head(make(), in_features=None, multi_target_strategy=strategy)
+        model = SetFitModel(body, head, multi_target_strategy=strategy, labels=classes)
         module = strategy is None
         options = {"num_epochs": epochs, "class_weights": "balanced", **QUIET} if module else {}
         model.fit(part.texts, targets, **options)

@@ -71,3 +71,30 @@ def test_aspects(capsys):
     assert min(found["quantum"]["polarity"], found["linear"]["polarity"]) > 0.4
     assert found["linear"]["polarity"] > 0.7  # two classes, seven of twelve positive
     assert "Tasty noodles, horrible tea. [" in capsys.readouterr().out
+
+
+def test_probabilities(capsys):
+    figures = load("probabilities").main(num_epochs=15, n_qubits=5)
+    assert set(figures) == {"before", "after", "coverage", "accuracy of answers"}
+    assert all(0 <= value <= 1 for value in figures.values())
+    printed = capsys.readouterr().out
+    assert "temperature: " in printed
+    assert "'brier_score': " in printed
+
+
+def test_several_labels(capsys):
+    accuracies = load("several_labels").main(num_epochs=3, n_qubits=2, strategies=(None, "classifier-chain"))
+    assert list(accuracies) == ["one head for all", "classifier-chain"]
+    assert min(accuracies.values()) > 0.6  # saying no to every label gives about 0.8
+    assert "saved and loaded: classifier-chain, the same predictions: True" in capsys.readouterr().out
+
+
+def test_distillation():
+    accuracies = load("distillation").main(num_epochs=15, n_qubits=4)
+    assert len(accuracies) == 4
+    assert min(accuracies.values()) > 0.5  # two balanced classes: guessing gives 0.5
+
+
+def test_search_settings(capsys):
+    assert load("search_settings").main(n_trials=2, num_epochs=8) > 0.5
+    assert "best on held-out data: {'n_qubits': " in capsys.readouterr().out

@@ -106,11 +106,12 @@ def _add_quantum_head(graph: GraphBuilder, head: SetFitQuantumHead, outputs: dic
 
 def _add_encoder(graph: GraphBuilder, head: SetFitQuantumHead) -> str:
     encoder = head.encoder
+    features, width = _add_preprocessing(graph, head)
     if not isinstance(encoder, QuantumEncoders):
-        return graph.node("Identity", _add_layers(graph, encoder.layers, "embeddings"), output="latents")
+        return graph.node("Identity", _add_layers(graph, encoder.layers, features), output="latents")
     assert encoder.circuit is not None
-    amplitudes = _add_amplitudes(graph, head.config.amplitude_bias)
-    width = int(head.in_features or 0) + int(head.config.amplitude_bias > 0)
+    amplitudes = _add_amplitudes(graph, features, head.config.amplitude_bias)
+    width += int(head.config.amplitude_bias > 0)
     parts = []
     for number, share in enumerate(encoder.shares):
         circuit = encoder.circuit.bind(weights=encoder.weights[number].detach().double().tolist())
@@ -134,18 +135,38 @@ def _columns(n_qubits: int, width: int, circuit: Any) -> Floats:
     return np.concatenate(rows)
 
 
-def _add_amplitudes(graph: GraphBuilder, bias: float) -> str:
-    """Nodes for `prepare_amplitudes`; scaled by the greatest number first, so that no square over- or underflows."""
+def _add_preprocessing(graph: GraphBuilder, head: SetFitQuantumHead) -> tuple[str, int]:
+    """Nodes for the head's preprocessing, where it has one, and the width of what they give."""
+    width = int(head.in_features or 0)
+    preprocessor: Any = getattr(head, "preprocessor", None)
+    if preprocessor is None:
+        return "embeddings", width
+    value, _ = _add_unit_norm(graph, "embeddings")
+    if preprocessor.kind != "random":
+        value = graph.node("Sub", value, graph.constant(preprocessor.mean.cpu().numpy()))
+    if preprocessor.projected_features is None:
+        return value, width
+    matrix = graph.constant(preprocessor.matrix.cpu().numpy())
+    return graph.node("MatMul", value, matrix), int(preprocessor.projected_features)
+
+
+def _add_unit_norm(graph: GraphBuilder, value: str) -> tuple[str, str]:
+    """Rows of norm 1 (scaled first, so that no square over- or underflows), and which of them are not 0."""
     zero, one = graph.constant(0.0), graph.constant(1.0)
-    greatest = graph.node("ReduceMax", graph.node("Abs", "embeddings"), axes=[1], keepdims=1)
+    greatest = graph.node("ReduceMax", graph.node("Abs", value), axes=[1], keepdims=1)
     positive = graph.node("Greater", greatest, zero)
-    scaled = graph.node("Div", "embeddings", graph.node("Where", positive, greatest, one))
+    scaled = graph.node("Div", value, graph.node("Where", positive, greatest, one))
     norms = graph.node("ReduceL2", scaled, axes=[1], keepdims=1)
-    unit = graph.node("Div", scaled, graph.node("Where", positive, norms, one))
+    return graph.node("Div", scaled, graph.node("Where", positive, norms, one)), positive
+
+
+def _add_amplitudes(graph: GraphBuilder, features: str, bias: float) -> str:
+    """Nodes for `prepare_amplitudes`."""
+    unit, positive = _add_unit_norm(graph, features)
     if bias == 0:
         return unit
     length = math.hypot(1.0, bias)
-    constant = graph.node("Where", positive, graph.constant(bias / length), one)
+    constant = graph.node("Where", positive, graph.constant(bias / length), graph.constant(1.0))
     return graph.node("Concat", graph.node("Div", unit, graph.constant(length)), constant, axis=1)
 
 
