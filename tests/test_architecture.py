@@ -14,7 +14,7 @@ PACKAGE = Path(setfit_quantum.__file__).parent
 # Each layer may import itself and what stands before it.
 LAYERS = [
     {"checks"},
-    {"config"},
+    {"config", "presets"},
     {"circuit"},
     {"energy"},
     {"noise"},

@@ -82,15 +82,13 @@ def test_a_version_without_a_step_is_refused(tmp_path: Path, monkeypatch: pytest
 FORMER = sorted(path for path in (Path(__file__).parent / "former_versions").iterdir() if path.is_dir())
 """Folders as former versions of this package wrote them, by schema version; never written anew."""
 
-EXPECTED = {
-    "1": (
-        [[0.3219207227230072, 0.35197922587394714, 0.32610008120536804],
-         [0.3284335136413574, 0.36238303780555725, 0.3091834485530853]],
-        [[0.3150612711906433, 0.3470839560031891, 0.3378548324108124],
-         [0.3317092955112457, 0.3782515525817871, 0.2900391221046448]],
-    ),
-}  # fmt: skip
-"""What they predicted then, with their noise and shots, and without."""
+PREDICTIONS = (
+    [[0.3219207227230072, 0.35197922587394714, 0.32610008120536804],
+     [0.3284335136413574, 0.36238303780555725, 0.3091834485530853]],
+    [[0.3150612711906433, 0.3470839560031891, 0.3378548324108124],
+     [0.3317092955112457, 0.3782515525817871, 0.2900391221046448]],
+)  # fmt: skip
+"""What folders of all former versions predicted when they were written, with their noise and shots, and without."""
 
 
 @pytest.mark.parametrize("folder", FORMER, ids=lambda folder: folder.name)
@@ -98,7 +96,7 @@ def test_folders_of_former_versions_predict_as_they_did(folder: Path, tmp_path: 
     shutil.copytree(folder, tmp_path / "model")
     head = load_head(tmp_path / "model")
     x = torch.linspace(-1, 1, 8).reshape(2, 4)
-    noisy, exact = EXPECTED[folder.name]
+    noisy, exact = PREDICTIONS
     assert head.shots == 50
     assert torch.allclose(head.predict_proba(x), torch.tensor(noisy), atol=1e-6)
     head.shots = head.noise = None

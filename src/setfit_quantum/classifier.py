@@ -31,7 +31,11 @@ _HEAD_SETTINGS = (
     "encoder_batch_norm",
     "classifier",
     "classifier_hidden_dim",
+    "preprocessing",
+    "projected_features",
     "amplitude_bias",
+    "amplitude_noise",
+    "latent_scale",
     "n_reuploads",
     "reupload_layers",
     "n_layers",
@@ -53,10 +57,12 @@ _HEAD_SETTINGS = (
 )
 _TRAINING_SETTINGS = (
     "num_epochs",
+    "min_steps",
     "batch_size",
     "learning_rate",
     "optimizer",
     "lr_decay",
+    "lr_schedule",
     "weight_decay",
     "label_smoothing",
     "validation_split",
@@ -110,7 +116,11 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         encoder_batch_norm: bool = False,
         classifier: str = "quantum",
         classifier_hidden_dim: int | None = None,
+        preprocessing: str | None = QuantumHeadConfig.preprocessing,
+        projected_features: int | None = QuantumHeadConfig.projected_features,
         amplitude_bias: float = QuantumHeadConfig.amplitude_bias,
+        amplitude_noise: float = QuantumHeadConfig.amplitude_noise,
+        latent_scale: float = QuantumHeadConfig.latent_scale,
         n_reuploads: int = 4,
         reupload_layers: int = 1,
         n_layers: int = 2,
@@ -119,7 +129,7 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         n_readout: int | None = None,
         final_linear: bool = True,
         one_logit: bool = False,
-        initialization: str = QuantumHeadConfig.initialization,
+        initialization: str | None = QuantumHeadConfig.initialization,
         noise: NoiseModel | str | Mapping[str, Any] | None = None,
         shots: int | None = None,
         sampler: str | None = None,
@@ -129,11 +139,13 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         renormalise: bool = True,
         backend: str = "auto",
         device: str | None = None,
-        num_epochs: int = 100,
+        num_epochs: int = HeadTrainingArguments.num_epochs,
+        min_steps: int | None = HeadTrainingArguments.min_steps,
         batch_size: int = 16,
         learning_rate: float = 0.01,
         optimizer: str | OptimizerFactory = "adam",
-        lr_decay: float = 1.0,
+        lr_decay: float = HeadTrainingArguments.lr_decay,
+        lr_schedule: str = HeadTrainingArguments.lr_schedule,
         weight_decay: float = 0.0,
         label_smoothing: float = 0.0,
         validation_split: float | None = None,
@@ -153,7 +165,11 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         self.encoder_batch_norm = encoder_batch_norm
         self.classifier = classifier
         self.classifier_hidden_dim = classifier_hidden_dim
+        self.preprocessing = preprocessing
+        self.projected_features = projected_features
         self.amplitude_bias = amplitude_bias
+        self.amplitude_noise = amplitude_noise
+        self.latent_scale = latent_scale
         self.n_reuploads = n_reuploads
         self.reupload_layers = reupload_layers
         self.n_layers = n_layers
@@ -173,10 +189,12 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         self.backend = backend
         self.device = device
         self.num_epochs = num_epochs
+        self.min_steps = min_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.optimizer = optimizer
         self.lr_decay = lr_decay
+        self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
         self.validation_split = validation_split

@@ -19,7 +19,8 @@ SECOND_MODULE = (
 )  # fmt: skip
 """Settings of the second module, which a classical classifier has not."""
 SAMPLERS = ("gaussian", "paper", "multinomial")
-INITIALIZATIONS = ("uniform", "small")
+INITIALIZATIONS = ("uniform", "small", "identity")
+PREPROCESSING = ("center", "pca", "whiten", "random")
 BACKENDS = ("auto", "numba", "torch", "cuda", "torchquantum", "qiskit")
 CUSTOM_BACKEND = "custom:"
 """Begins the recorded name of a backend that is none of ours; a head saved with it runs on `"auto"` when loaded."""
@@ -47,7 +48,13 @@ class QuantumHeadConfig:
             `"mlp"`, directly on the latents.
         classifier_hidden_dim: Hidden width of the MLP classifier.
         frozen: Parts that do not train: `"encoder"`, `"classifier"`.
+        preprocessing: What happens to embeddings first, fitted once on those of the training data and saved: `"center"`
+            (norm 1, minus the mean), `"pca"` (then the principal axes), `"whiten"` (those, scaled to equal variance),
+            `"random"` (a random projection, which fits nothing); None: nothing.
+        projected_features: Numbers that `"pca"`, `"whiten"` and `"random"` project onto.
         amplitude_bias: Constant amplitude appended to the unit-norm embedding, before normalising again.
+        amplitude_noise: Length of Gaussian noise added to the unit-norm embedding in training; 0: none.
+        latent_scale: First value of the trained factor that turns an encoder's expectations into angles.
         n_reuploads: N, how often the latent is encoded.
         reupload_layers: R, layers of the shared PQC1.
         n_layers: L, layers of PQC2.
@@ -69,8 +76,10 @@ class QuantumHeadConfig:
         backend: Name of the backend that runs the circuits.
         multitarget: Whether labels are independent (sigmoid) instead of exclusive (softmax).
         temperature: Divides the logits.
-        initialization: How the angles start: `"uniform"` in [-pi, pi] (TorchQuantum's default), or `"small"`, normal
-            with standard deviation 0.1.
+        initialization: How the angles start: `"uniform"` in [-pi, pi] (TorchQuantum's default); `"small"`, normal with
+            standard deviation 0.1; or `"identity"`: uniform in the encoders, and in a second module of one encoding and
+            one layer such that qubit q gives minus the sine of latent q, in spite of the entangling gates. None:
+            `"identity"` for such a second module, `"uniform"` for others.
         seed: Seed of the initial weights and of shots and noise; None draws one.
 
     Raises:
@@ -90,7 +99,11 @@ class QuantumHeadConfig:
     classifier: str = "quantum"
     classifier_hidden_dim: int | None = None
     frozen: tuple[str, ...] = ()
+    preprocessing: str | None = None
+    projected_features: int | None = None
     amplitude_bias: float = 1.0
+    amplitude_noise: float = 0.0
+    latent_scale: float = 1.0
     n_reuploads: int = 4
     reupload_layers: int = 1
     n_layers: int = 2
@@ -109,7 +122,7 @@ class QuantumHeadConfig:
     backend: str = "auto"
     multitarget: bool = False
     temperature: float = 1.0
-    initialization: str = "uniform"
+    initialization: str | None = None
     seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -133,19 +146,22 @@ class QuantumHeadConfig:
         self._store("out_features", check_int("out_features", self.out_features, minimum=least))
         if self.seed is not None:
             self._store("seed", check_int("seed", self.seed, minimum=0, maximum=2**63 - 1))
-        self._store("amplitude_bias", check_float("amplitude_bias", self.amplitude_bias, minimum=0.0))
+        for name in ("amplitude_bias", "amplitude_noise", "latent_scale"):
+            self._store(name, check_float(name, getattr(self, name), minimum=0.0))
         self._store("temperature", check_float("temperature", self.temperature))
         if self.temperature <= 0:
             raise ValueError(f"Argument `temperature` must be greater than 0, but got {self.temperature!r}.")
         check_choice("encoder", self.encoder, ENCODERS)
         check_choice("classifier", self.classifier, CLASSIFIERS)
-        check_choice("initialization", self.initialization, INITIALIZATIONS)
+        if self.initialization is not None:
+            check_choice("initialization", self.initialization, INITIALIZATIONS)
         if not str(self.backend).startswith(CUSTOM_BACKEND):
             check_choice("backend", self.backend, BACKENDS)
         if self.sampler is not None:
             check_choice("sampler", self.sampler, SAMPLERS)
         if self.noise is not None and not isinstance(self.noise, Mapping):
             raise TypeError(f"Argument `noise` must be a mapping (NoiseModel.to_dict()), but got {self.noise!r}.")
+        self._check_preprocessing()
         self._check_circuit()
         self._check_ansatz()
         self._check_encoder()
@@ -156,10 +172,31 @@ class QuantumHeadConfig:
         # As checked: numpy's numbers become Python's, which JSON can hold.
         object.__setattr__(self, name, value)
 
+    def _check_preprocessing(self) -> None:
+        if self.preprocessing is not None:
+            check_choice("preprocessing", self.preprocessing, PREPROCESSING)
+        projects = self.preprocessing not in (None, "center")
+        if not projects and self.projected_features is not None:
+            raise ValueError(
+                "Argument `projected_features` needs preprocessing='pca', 'whiten' or 'random', but preprocessing is "
+                f"{self.preprocessing!r}."
+            )
+        if projects:
+            most = MAX_COUNT if self.in_features is None else self.in_features
+            self._store(
+                "projected_features", check_int("projected_features", self.projected_features, minimum=1, maximum=most)
+            )
+
     def _check_circuit(self) -> None:
         if self.connectivity >= self.n_qubits:
             raise ValueError(
                 f"Argument `connectivity` must be less than n_qubits = {self.n_qubits}, but got {self.connectivity}."
+            )
+        if self.initialization == "identity" and not self._passes_latents_on:
+            raise ValueError(
+                "Argument `initialization='identity'` needs n_reuploads, reupload_layers, n_layers and connectivity of "
+                f"1 and no `ansatz`, but got {self.n_reuploads}, {self.reupload_layers}, {self.n_layers}, "
+                f"{self.connectivity}{'' if self.ansatz is None else ' and an ansatz'}."
             )
 
     def _check_ansatz(self) -> None:
@@ -195,9 +232,16 @@ class QuantumHeadConfig:
         elif self.encoder_batch_norm:
             raise ValueError(f"Argument `encoder_batch_norm` needs encoder='mlp', but encoder is {self.encoder!r}.")
         if self.encoder != "quantum":
+            for name in ("amplitude_noise", "latent_scale"):
+                value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
+                if value != default:
+                    raise ValueError(
+                        f"Argument `{name}` must keep its default {default} with encoder={self.encoder!r}, which "
+                        f"encodes no amplitudes, but got {value}."
+                    )
             return
         # Without in_features only an explicit number of encoder qubits can be checked.
-        if self.in_features is not None or self.encoder_qubits is not None:
+        if self.encoded_features is not None or self.encoder_qubits is not None:
             self.resolve_encoder_qubits(self.in_features)
 
     def _check_classifier(self) -> None:
@@ -241,6 +285,23 @@ class QuantumHeadConfig:
                 )
 
     @property
+    def _passes_latents_on(self) -> bool:
+        sizes = {self.n_reuploads, self.reupload_layers, self.n_layers, self.connectivity}
+        return self.classifier == "quantum" and self.ansatz is None and sizes == {1}
+
+    @property
+    def chosen_initialization(self) -> str:
+        """`initialization`, or what None stands for."""
+        if self.initialization is not None:
+            return self.initialization
+        return "identity" if self._passes_latents_on else "uniform"
+
+    @property
+    def encoded_features(self) -> int | None:
+        """Width of what the encoder takes: that of the embedding, or `projected_features` numbers; None until known."""
+        return self.in_features if self.projected_features is None else self.projected_features
+
+    @property
     def n_measured(self) -> int:
         """Number of measured qubits Qm."""
         return self.n_qubits if self.n_readout is None else self.n_readout
@@ -252,6 +313,8 @@ class QuantumHeadConfig:
             ValueError: An explicit `encoder_qubits` that is too small for the embedding, for the number of
                 expectations to hand on, or for `encoder_connectivity`.
         """
+        if self.projected_features is not None:
+            in_features = self.projected_features
         amplitudes = (in_features or 1) + int(self.amplitude_bias > 0)
         needed = max(1, (amplitudes - 1).bit_length())
         qubits = max(self.n_qubits, needed) if self.encoder_qubits is None else self.encoder_qubits
@@ -310,46 +373,3 @@ class QuantumHeadConfig:
     def with_changes(self, **changes: Any) -> QuantumHeadConfig:
         """A validated copy with some settings changed."""
         return replace(self, **changes)
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    # Values implied or chosen as documented in the README ("What the paper leaves open"); never changed later.
-    "paper-single": {
-        "n_encoders": 1,
-        "encoder": "quantum",
-        "encoder_layers": 3,
-        "encoder_connectivity": None,  # 9, as the paper has it, wherever the encoder has 10 qubits or more
-        "amplitude_bias": 0.0,
-        "n_reuploads": 4,
-        "reupload_layers": 1,
-        "n_layers": 2,
-        "connectivity": 1,
-        "final_linear": True,
-        "one_logit": False,
-        "encoder_qubits": None,
-        "encoder_hidden_dim": None,
-        "encoder_batch_norm": False,
-        "classifier": "quantum",
-        "classifier_hidden_dim": None,
-        "frozen": (),
-        "n_readout": None,
-        "sampler": None,
-        "n_trajectories": None,
-        "shared_trajectories": False,
-        "share_trajectories_among_shots": False,
-        "renormalise": True,
-        "multitarget": False,
-        "temperature": 1.0,
-        "initialization": "uniform",
-        "noise": None,
-        "shots": None,
-    },
-}
-PRESETS["paper-multi"] = PRESETS["paper-single"] | {"n_encoders": 2, "encoder_qubits": 14}
-PRESETS["paper-single-qm1"] = PRESETS["paper-single"] | {
-    "reupload_layers": 2,
-    "n_layers": 3,
-    "n_readout": 1,
-    "one_logit": True,
-}
-"""The paper's heads: one encoder, two encoders, and the rival reading with one measured qubit."""

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from setfit_quantum.checks import check_choice, check_float, check_int
 from setfit_quantum.circuit import Circuit
 from setfit_quantum.circuit.ansatz import build_reuploading
-from setfit_quantum.config import PRESETS
+from setfit_quantum.presets import PRESETS
 
 DEFAULT_MAX_QUBITS = 200
 

@@ -124,7 +124,7 @@ def _settings(head: Any) -> list[tuple[str, Any]]:
         ("outputs", config.out_features),
         ("several labels per text", config.multitarget),
         ("temperature", float(config.temperature)),
-        ("initial angles", config.initialization),
+        ("initial angles", config.chosen_initialization),
         ("seed", "none" if config.seed is None else str(config.seed)),
         ("simulator", config.backend),
     ]

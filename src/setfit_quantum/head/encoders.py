@@ -56,6 +56,27 @@ def prepare_amplitudes(embeddings: Tensor, amplitude_bias: float) -> Tensor:
     return torch.cat([embeddings / (norms * length), constant], dim=1)
 
 
+def add_amplitude_noise(amplitudes: Tensor, n_features: int, noise: float, amplitude_bias: float) -> Tensor:
+    """Gaussian noise on the amplitudes of the embedding, none on the constant, for training.
+
+    Added before the constant, whose share it changes little: noise on the embedding itself would, normalised again,
+    shrink the embedding beside the constant in training only.
+
+    Args:
+        amplitudes: From `prepare_amplitudes`.
+        n_features: How many of them the embedding has.
+        noise: Expected length of the noise relative to the embedding's.
+        amplitude_bias: As given to `prepare_amplitudes`.
+
+    Returns:
+        Amplitudes of the same shape; every row has norm 1.
+    """
+    spread = noise / math.sqrt(n_features) / math.hypot(1.0, amplitude_bias)
+    noisy = amplitudes.clone()
+    noisy[:, :n_features] += spread * torch.randn_like(noisy[:, :n_features])
+    return noisy.div(torch.linalg.vector_norm(noisy, dim=1, keepdim=True))
+
+
 def _powers_near_one_over(values: Tensor) -> Tensor:
     """Powers of two that bring `values` near 1; multiplying by them rounds nothing, so other rows stay as they were."""
     limit = int(math.log2(torch.finfo(values.dtype).max)) - 2
@@ -65,10 +86,21 @@ def _powers_near_one_over(values: Tensor) -> Tensor:
 def initialize_angles(angles: Tensor, initialization: str, generator: torch.Generator) -> None:
     """Fill `angles` in place, in radians (see `QuantumHeadConfig.initialization`)."""
     with torch.no_grad():
-        if initialization == "uniform":
+        if initialization != "small":
             angles.copy_((2 * torch.rand(angles.shape, generator=generator) - 1) * torch.pi)
         else:
             angles.copy_(torch.randn(angles.shape, generator=generator) * SMALL_ANGLE)
+
+
+def identity_angles(n_qubits: int) -> Tensor:
+    """Angles with which a second module of one encoding and one layer passes its latents on: <Z_q> = -sin(latent q).
+
+    Seen from the measurement backwards, RY(pi/2) after a CNOT turns Z of its target into X, on which the CNOT does not
+    act; a column of RY(-pi/2) turns X back into Z before the other ring. In a ring qubit 0 is control first and target
+    last: its X picks up X of qubit 1, and the other ring takes it away again.
+    """
+    turn = torch.full((n_qubits,), math.pi / 2)
+    return torch.cat([turn, -turn, turn, torch.zeros(n_qubits)])
 
 
 def component_generator(seed: int, component: int) -> torch.Generator:
@@ -92,7 +124,7 @@ class QuantumEncoders(nn.Module):
         self.shares = config.encoder_shares
         self.circuit: Circuit | None = None
         self.weights = cast(nn.Parameter, nn.parameter.UninitializedParameter())
-        self.scale = nn.Parameter(torch.ones(config.n_encoders))
+        self.scale = nn.Parameter(torch.full((config.n_encoders,), config.latent_scale))
 
     @property
     def is_built(self) -> bool:
@@ -107,7 +139,7 @@ class QuantumEncoders(nn.Module):
         shape = (config.n_encoders, self.circuit.num_parameters)
         assert isinstance(self.weights, nn.parameter.UninitializedParameter)
         self.weights.materialize(shape)
-        initialize_angles(self.weights, config.initialization, component_generator(self._seed, 0))
+        initialize_angles(self.weights, config.chosen_initialization, component_generator(self._seed, 0))
 
     def join(self, embeddings: Tensor, config: QuantumHeadConfig, backend: Backend) -> tuple[Backend, Tensor] | None:
         """A backend that runs these encoders together with the circuit behind them, and the amplitudes that it takes.
@@ -116,12 +148,18 @@ class QuantumEncoders(nn.Module):
         """
         assert self.circuit is not None
         joined = backend.behind_encoders(self.circuit, self.weights, self.scale, self.shares)
-        return None if joined is None else (joined, prepare_amplitudes(embeddings, config.amplitude_bias))
+        return None if joined is None else (joined, self._prepare(embeddings, config))
+
+    def _prepare(self, embeddings: Tensor, config: QuantumHeadConfig) -> Tensor:
+        amplitudes = prepare_amplitudes(embeddings, config.amplitude_bias)
+        if self.training and config.amplitude_noise > 0:
+            return add_amplitude_noise(amplitudes, embeddings.shape[1], config.amplitude_noise, config.amplitude_bias)
+        return amplitudes
 
     def forward(self, embeddings: Tensor, config: QuantumHeadConfig, backend: Backend) -> Tensor:
         """Latent angles in radians, shape (batch, n_qubits)."""
         assert self.circuit is not None
-        amplitudes = prepare_amplitudes(embeddings, config.amplitude_bias)
+        amplitudes = self._prepare(embeddings, config)
         if len(self.shares) == 1:
             weights = self.weights.view(-1)
             return backend.expectations(self.circuit, weights, None, amplitudes, n_readout=self.shares[0]) * self.scale
@@ -163,11 +201,12 @@ class ClassicalEncoder(nn.Module):
 
     def build(self, config: QuantumHeadConfig) -> None:
         """Give the first layer `config.in_features` inputs and draw all weights."""
-        assert config.in_features is not None
+        width = config.encoded_features
+        assert width is not None
         first = self.layers[0]
         assert isinstance(first, nn.LazyLinear)
-        first.initialize_parameters(torch.empty(1, config.in_features, device=first.weight.device))
-        first.in_features = config.in_features
+        first.initialize_parameters(torch.empty(1, width, device=first.weight.device))
+        first.in_features = width
         generator = component_generator(self._seed, 0)
         for layer in self.layers:
             if isinstance(layer, nn.Linear):

@@ -14,16 +14,18 @@ from torch import Tensor, nn
 
 from setfit_quantum.backends import Backend
 from setfit_quantum.circuit import Circuit
-from setfit_quantum.config import CUSTOM_BACKEND, PRESETS, QuantumHeadConfig
+from setfit_quantum.config import CUSTOM_BACKEND, QuantumHeadConfig
 from setfit_quantum.head.ansatz import build_second_module, read_ansatz, write_ansatz
 from setfit_quantum.head.circuits import HeadCircuits
 from setfit_quantum.head.encoders import ClassicalEncoder, QuantumEncoders
 from setfit_quantum.head.files import HeadFiles
 from setfit_quantum.head.loss import CheckedLoss
+from setfit_quantum.head.preprocessing import HeadPreprocessing, Preprocessor
 from setfit_quantum.head.settings import HeadSettings, as_noise_model, backend_name
 from setfit_quantum.head.transfer import HeadTransfer
 from setfit_quantum.measurement import measure
 from setfit_quantum.noise import NoiseModel
+from setfit_quantum.presets import PRESETS
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ _MAX_AMPLITUDES = 2**24
 """Amplitudes simulated at once at inference (64 MiB in float32); training runs the user's batch as it is."""
 
 
-class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
+class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadPreprocessing, HeadCircuits, HeadFiles):
     """A classification head that decides with a parameterized quantum circuit.
 
     It follows the interface of `setfit.SetFitHead`, so SetFit trains and calls it like its own. The arguments
@@ -75,7 +77,11 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
         classifier: str = "quantum",
         classifier_hidden_dim: int | None = None,
         frozen: Sequence[str] = (),
+        preprocessing: str | None = QuantumHeadConfig.preprocessing,
+        projected_features: int | None = QuantumHeadConfig.projected_features,
         amplitude_bias: float = QuantumHeadConfig.amplitude_bias,
+        amplitude_noise: float = QuantumHeadConfig.amplitude_noise,
+        latent_scale: float = QuantumHeadConfig.latent_scale,
         n_reuploads: int = 4,
         reupload_layers: int = 1,
         n_layers: int = 2,
@@ -94,7 +100,7 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
         backend: str | Backend = "auto",
         multitarget: bool = False,
         temperature: float = 1.0,
-        initialization: str = QuantumHeadConfig.initialization,
+        initialization: str | None = QuantumHeadConfig.initialization,
         device: torch.device | str | None = None,
         seed: int | None = None,
     ) -> None:
@@ -120,7 +126,11 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
             classifier=classifier,
             classifier_hidden_dim=classifier_hidden_dim,
             frozen=tuple(frozen),
+            preprocessing=preprocessing,
+            projected_features=projected_features,
             amplitude_bias=amplitude_bias,
+            amplitude_noise=amplitude_noise,
+            latent_scale=latent_scale,
             n_reuploads=n_reuploads,
             reupload_layers=reupload_layers,
             n_layers=n_layers,
@@ -149,6 +159,9 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
         self._check_gates(backend)
         self.encoder = (QuantumEncoders if encoder == "quantum" else ClassicalEncoder)(self.config, self._init_seed)
         self._build_classifier()
+        self.preprocessor = None
+        if preprocessing is not None:
+            self.preprocessor = Preprocessor(preprocessing, self.config.projected_features, self._init_seed)
         if in_features is not None:
             self.build(in_features)
         if device is not None:
@@ -200,6 +213,8 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
                 )
             return
         self.config = self.config.with_changes(in_features=in_features)
+        if self.preprocessor is not None:
+            self.preprocessor.build(in_features, like=self.circuit_weights.detach())
         self.encoder.build(self.config)
         self._apply_frozen()
 
@@ -254,7 +269,9 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
 
     def latents(self, x: Tensor) -> Tensor:
         """Latent angles in radians that the first module makes of embeddings `x`, shape (batch, n_qubits)."""
-        embeddings = self._check_embeddings(x)
+        return self._encode(self._check_embeddings(x))
+
+    def _encode(self, embeddings: Tensor) -> Tensor:
         latents: Tensor = self.encoder(embeddings, self.config, self._encoder_backend)
         return latents
 
@@ -273,9 +290,9 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
         rng = self._rng if self.training or self.config.seed is None else self._repeatable_rng(embeddings)
         if torch.is_grad_enabled():
             joined = self._join_modules(embeddings)
-            backend, features = joined or (self.backend, self.latents(embeddings))
+            backend, features = joined or (self.backend, self._encode(embeddings))
             return self._measure(backend, features, rng)
-        chunks = [self._measure(self.backend, self.latents(chunk), rng) for chunk in self._split(embeddings)]
+        chunks = [self._measure(self.backend, self._encode(chunk), rng) for chunk in self._split(embeddings)]
         return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
 
     def _latents_in_chunks(self, x: Tensor) -> Tensor:
@@ -328,6 +345,7 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
         return max(self.config.n_qubits, encoder.n_qubits if encoder is not None else 0)
 
     def _check_embeddings(self, x: Tensor) -> Tensor:
+        """Embeddings as the encoder takes them: checked, and preprocessed."""
         if x.ndim != 2 or x.shape[0] == 0:
             raise ValueError(f"Argument `x` must have shape (batch, in_features), but got {tuple(x.shape)}.")
         self.build(int(x.shape[1]))
@@ -338,7 +356,7 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadCircuits, HeadFiles):
             if not bool(finite.all()):
                 row = int((~finite).nonzero()[0])
                 raise ValueError(f"Argument `x` must be finite, but row {row} has NaN or infinite entries.")
-        return embeddings
+        return embeddings if self.preprocessor is None else self.preprocessor(embeddings)
 
     def num_parameters(self) -> int:
         """Number of trainable parameters.

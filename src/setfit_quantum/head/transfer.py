@@ -12,7 +12,7 @@ from setfit_quantum.checks import check_choice, check_int
 from setfit_quantum.circuit import Circuit
 from setfit_quantum.config import CLASSIFIERS, PARTS, SECOND_MODULE, QuantumHeadConfig
 from setfit_quantum.head.ansatz import build_second_module, read_ansatz, write_ansatz
-from setfit_quantum.head.encoders import component_generator, initialize_angles, initialize_linear
+from setfit_quantum.head.encoders import component_generator, identity_angles, initialize_angles, initialize_linear
 from setfit_quantum.head.settings import as_noise_model
 from setfit_quantum.head.untrained import TrainingMark
 from setfit_quantum.noise import NoiseModel
@@ -195,8 +195,11 @@ class HeadTransfer(TrainingMark):
         """Draw the second module's angles and the last layers, for `config`."""
         like = getattr(self, "circuit_weights", None)
         where: dict[str, Any] = {} if like is None else {"device": like.device, "dtype": like.dtype}
-        angles = torch.empty(self.circuit.num_parameters)
-        initialize_angles(angles, self.config.initialization, component_generator(self._init_seed, 1))
+        if self.config.chosen_initialization == "identity":
+            angles = identity_angles(self.config.n_qubits)
+        else:
+            angles = torch.empty(self.circuit.num_parameters)
+            initialize_angles(angles, self.config.chosen_initialization, component_generator(self._init_seed, 1))
         self.circuit_weights = nn.Parameter(angles.to(**where))
         self._build_linear()
 

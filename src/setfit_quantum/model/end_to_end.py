@@ -108,6 +108,10 @@ class BodyAndHead(nn.Module):
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and probabilities of the texts that `rows` name."""
+        logits, probs = self.head(self._embed(rows))
+        return logits, probs
+
+    def _embed(self, rows: Tensor) -> Tensor:
         texts = [self._texts[number] for number in rows[:, 0].round().long().tolist()]
         # In evaluation the loop hands over all rows at once, which is too much for a body.
         size = len(texts) if self.training else _EVAL_BATCH
@@ -115,8 +119,7 @@ class BodyAndHead(nn.Module):
             embed(self.body, texts[start : start + size], self._modality, normalize=self._normalize)
             for start in range(0, len(texts), size)
         ]
-        logits, probs = self.head(torch.cat(parts))
-        return logits, probs
+        return torch.cat(parts)
 
     def get_loss_fn(self) -> nn.Module:
         """The head's own loss."""
@@ -127,6 +130,16 @@ class BodyAndHead(nn.Module):
         """Tell the head the number of classes."""
         if hasattr(self.head, "fit_out_features"):
             self.head.fit_out_features(n_outputs)
+
+    def fit_preprocessing(self, rows: Tensor) -> None:
+        """Fit the head's preprocessing, where it has one, on the embeddings that the body gives before training."""
+        preprocessor = getattr(self.head, "preprocessor", None)
+        if preprocessor is not None and preprocessor.needs_fitting:
+            training = self.training
+            self.eval()
+            with torch.no_grad():
+                self.head.fit_preprocessing(self._embed(rows))
+            self.train(training)
 
     def fix_out_features(self) -> None:
         """Tell the head that its training starts."""

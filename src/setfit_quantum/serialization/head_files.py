@@ -28,6 +28,7 @@ _MAX_GATES = 2**14
 _LIMITS = {
     "in_features": 2**22,
     "out_features": 2**16,
+    "projected_features": 2**22,
     "n_qubits": 64,
     "encoder_qubits": 64,
     "encoder_layers": 1024,
@@ -152,6 +153,8 @@ def _check_size(path: Path, config: QuantumHeadConfig) -> None:
     """Refuse settings whose circuits or matrices would fill the memory before the weights are even looked at."""
     assert config.in_features is not None
     weights = (config.classifier_hidden_dim or 0) * (config.n_qubits + config.out_features)
+    if config.preprocessing is not None:
+        weights += config.in_features * (1 + (config.projected_features or 0))
     if config.classifier != "quantum":
         gates = 0
     elif config.ansatz is None:
@@ -163,7 +166,7 @@ def _check_size(path: Path, config: QuantumHeadConfig) -> None:
         qubits = config.resolve_encoder_qubits(config.in_features)
         gates += config.encoder_layers * qubits * config.resolve_encoder_connectivity(qubits)  # shared by all encoders
     else:
-        weights += config.in_features * (config.encoder_hidden_dim or config.n_qubits)
+        weights += (config.encoded_features or 0) * (config.encoder_hidden_dim or config.n_qubits)
     if weights:
         check_weight_count(path, weights, path.parent / HEAD_WEIGHTS, "head.in_features")
     if gates > _MAX_GATES:

@@ -72,5 +72,5 @@ HEAD_MARKS: Final = frozenset({HEAD_CONFIG, SKLEARN_HEAD, DENSE_HEAD_CONFIG, CLA
 EDITABLE_FILES: Final = frozenset({CARD})
 """Files that people edit by hand, so that a changed hash is no damage."""
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Version of all JSON files written here. A reader refuses newer ones, and `migrations` reads older ones."""

@@ -81,11 +81,18 @@ def migrate(path: Path, values: Values, version: int, present: int) -> Values:
 
 _OF_VERSION_2: Values = {"classifier": "quantum", "classifier_hidden_dim": None, "frozen": []}
 """Classical classifiers on the latents, and parts of a head that do not train, came with version 2."""
+_OF_VERSION_3: Values = {"preprocessing": None, "projected_features": None, "amplitude_noise": 0.0, "latent_scale": 1.0}
+"""Preprocessing, noise on the amplitudes in training and the first scale of the latents came with version 3."""
 
 
 @register_step(HEAD_CONFIG, 1)
 def _name_the_classifier(values: Values) -> Values:
     return values | {"head": _OF_VERSION_2 | values["head"]}
+
+
+@register_step(HEAD_CONFIG, 2)
+def _name_the_preprocessing(values: Values) -> Values:
+    return values | {"head": _OF_VERSION_3 | values["head"]}
 
 
 def _keep(values: Values) -> Values:
@@ -94,4 +101,5 @@ def _keep(values: Values) -> Values:
 
 for _name in VERSIONED_FILES:
     if _name != HEAD_CONFIG:
-        register_step(_name, 1)(_keep)
+        for _version in (1, 2):
+            register_step(_name, _version)(_keep)

@@ -14,6 +14,7 @@ from setfit_quantum.checks import check_bool, check_choice, check_float, check_i
 from setfit_quantum.training.metrics import METRICS
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
+LR_SCHEDULES = ("constant", "cosine")
 
 Metric = str | Callable[[np.ndarray, np.ndarray], float]
 OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
@@ -26,11 +27,13 @@ class HeadTrainingArguments:
 
     Args:
         num_epochs: Passes over the training data.
+        min_steps: On few samples as many more passes as give this many steps; None: just `num_epochs`.
         batch_size: Samples per step.
-        learning_rate: Of the first epoch; epoch e (from 0) uses `learning_rate * lr_decay**e`.
+        learning_rate: Of the first epoch; epoch e (from 0) uses `learning_rate * lr_decay**e`, times the schedule.
         optimizer: `"adam"` (weight decay as an L2 term), `"adamw"` (decoupled), `"sgd"`, or a callable that takes
             the parameters and returns an optimizer (`learning_rate` and `weight_decay` are then its own affair).
         lr_decay: Factor on the learning rate after each epoch; 1 keeps it constant.
+        lr_schedule: `"constant"`, or `"cosine"`: the rate falls to 0 over all epochs, along half a cosine.
         weight_decay: Weight decay; 0 stays 0.
         validation_split: Fraction of the training data to hold out, stratified by class, where no evaluation data
             is given; None holds nothing out.
@@ -65,10 +68,12 @@ class HeadTrainingArguments:
     """
 
     num_epochs: int = 100
+    min_steps: int | None = None
     batch_size: int = 16
     learning_rate: float = 0.01
     optimizer: str | OptimizerFactory = "adam"
     lr_decay: float = 1.0
+    lr_schedule: str = "constant"
     weight_decay: float = 0.0
     validation_split: float | None = None
     metric: Metric = "accuracy"
@@ -93,7 +98,7 @@ class HeadTrainingArguments:
     def __post_init__(self) -> None:
         for name in ("num_epochs", "batch_size", "save_every", "eval_every"):
             check_int(name, getattr(self, name), minimum=1)
-        for name in ("early_stopping_patience", "save_total_limit", "log_every"):
+        for name in ("min_steps", "early_stopping_patience", "save_total_limit", "log_every"):
             if getattr(self, name) is not None:
                 check_int(name, getattr(self, name), minimum=1)
         check_int("seed", self.seed, minimum=0, maximum=2**63 - 1)
@@ -111,6 +116,7 @@ class HeadTrainingArguments:
                 "Argument `validation_split` must be a fraction between 0 and 1 (both excluded) or None, "
                 f"but got {self.validation_split!r}."
             )
+        check_choice("lr_schedule", self.lr_schedule, LR_SCHEDULES)
         if not callable(self.optimizer):
             check_choice("optimizer", self.optimizer, OPTIMIZERS)
         if not callable(self.metric):

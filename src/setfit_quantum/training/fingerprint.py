@@ -17,6 +17,7 @@ from setfit_quantum.training.data import LabelledEmbeddings
 # What does not change the numbers of an epoch; num_epochs may grow, which is how a training is prolonged.
 _FREE_ARGUMENTS = (
     "num_epochs",
+    "min_steps",
     "checkpoint_dir",
     "save_every",
     "save_total_limit",
@@ -40,6 +41,8 @@ def fingerprint(
 ) -> dict[str, Any]:
     """JSON-ready description of a training: settings, the head's build, hashes of the data."""
     settings = {key: value for key, value in arguments.to_dict().items() if key not in _FREE_ARGUMENTS}
+    if arguments.lr_schedule != "constant":
+        settings["num_epochs"] = arguments.num_epochs  # on which every epoch's rate depends
     config: Any = getattr(head, "config", None)
     values = config.to_dict() if hasattr(config, "to_dict") else {}
     description = {

@@ -21,7 +21,7 @@ from setfit_quantum.training.epoch import EpochRunner, evaluate
 from setfit_quantum.training.fingerprint import fingerprint
 from setfit_quantum.training.losses import build_criterion, resolve_class_weights
 from setfit_quantum.training.metrics import build_metric
-from setfit_quantum.training.optimizers import EpochDecay, build_optimizer
+from setfit_quantum.training.optimizers import EpochRates, build_optimizer
 from setfit_quantum.training.randomness import own_randomness
 from setfit_quantum.training.result import HeadTrainingResult, TrainingInterrupted
 from setfit_quantum.training.resume import Checkpoints, Snapshots
@@ -90,8 +90,20 @@ def train_head(
         fix_outputs: Any = getattr(head, "fix_out_features", None)
         if fix_outputs is not None:
             fix_outputs()
+        fit_preprocessing: Any = getattr(head, "fit_preprocessing", None)
+        if fit_preprocessing is not None:
+            fit_preprocessing(data.train.embeddings.to(device_of(head)))
+        arguments = _with_enough_epochs(arguments, len(data.train))
         with _cores_for(head, arguments.batch_size):
             return _Run(head, data, arguments, callback_list).run()
+
+
+def _with_enough_epochs(arguments: HeadTrainingArguments, n_samples: int) -> HeadTrainingArguments:
+    """The settings with as many epochs as `min_steps` asks for."""
+    if arguments.min_steps is None:
+        return arguments
+    steps = -(-n_samples // arguments.batch_size)
+    return arguments.with_changes(num_epochs=max(arguments.num_epochs, -(-arguments.min_steps // steps)))
 
 
 def _cores_for(head: Any, batch_size: int) -> AbstractContextManager[None]:
@@ -127,7 +139,7 @@ class _Run:
         )
         self.metric = build_metric(arguments.metric, multitarget=data.multitarget, n_classes=data.n_classes)
         optimizer = build_optimizer(head, arguments)
-        self.decay = EpochDecay(optimizer, arguments.lr_decay)
+        self.rates = EpochRates(optimizer, arguments)
         self.epochs = EpochRunner(head, data.train.to(device), optimizer, self.criterion, self.metric, arguments)
         self.selection = ModelSelection()
         self.best_weights: dict[str, Any] | None = None
@@ -221,7 +233,7 @@ class _Run:
         state, arguments = self.state, self.arguments
         started = time.perf_counter()
         number = state.epoch + 1
-        rate = self.decay.set_epoch(state.epoch)
+        rate = self.rates.set_epoch(state.epoch)
         train_loss, train_metric = self.epochs.run(number, bar.update)
         eval_loss = eval_metric = None
         due = number % arguments.eval_every == 0 or number == arguments.num_epochs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -35,16 +36,23 @@ def build_optimizer(head: nn.Module, arguments: HeadTrainingArguments) -> torch.
     return built
 
 
-class EpochDecay:
-    """Sets each group's learning rate to its first one times `factor**epoch`: a function of the epoch alone."""
+class EpochRates:
+    """Sets each group's learning rate, its first one times a factor: a function of the epoch alone.
 
-    def __init__(self, optimizer: torch.optim.Optimizer, factor: float) -> None:
+    The factor of epoch e of E (from 0) is `lr_decay**e`, and with `"cosine"` also (1 + cos(pi e / E)) / 2.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, arguments: HeadTrainingArguments) -> None:
         self._optimizer = optimizer
-        self._factor = factor
+        self._arguments = arguments
         self._base = [float(group["lr"]) for group in optimizer.param_groups]
 
     def set_epoch(self, epoch: int) -> float:
         """Set the rates of `epoch` (counted from 0) and return that of the first group."""
+        arguments = self._arguments
+        factor = arguments.lr_decay**epoch
+        if arguments.lr_schedule == "cosine":
+            factor *= (1 + math.cos(math.pi * epoch / arguments.num_epochs)) / 2
         for group, base in zip(self._optimizer.param_groups, self._base, strict=True):
-            group["lr"] = base * self._factor**epoch
+            group["lr"] = base * factor
         return float(self._optimizer.param_groups[0]["lr"])

@@ -15,7 +15,9 @@ _SetFitArguments: Any = import_setfit().TrainingArguments
 _head = HeadTrainingArguments()
 
 _SAME_NAME = (
+    "min_steps",
     "lr_decay",
+    "lr_schedule",
     "validation_split",
     "select_best",
     "early_stopping_patience",
@@ -46,7 +48,9 @@ class TrainingArguments(_SetFitArguments):
         num_epochs: One epoch of contrastive tuning, 100 of head training.
         l2_weight: Weight decay of both phases; 0 stays 0.
         save_strategy: `"no"`: SetFit's checkpoints of the body are large and lack the head.
+        min_steps: On few examples as many more epochs of head training as give this many steps.
         lr_decay: Factor on the head's learning rate after each epoch.
+        lr_schedule: `"constant"` or `"cosine"`.
         validation_split: Fraction of the training data held out, where there is no `eval_dataset`.
         select_best: Whether the head ends with its best epoch on the validation data.
         early_stopping_patience: Evaluations without progress before the head's training stops.
@@ -74,7 +78,9 @@ class TrainingArguments(_SetFitArguments):
     l2_weight: float | None = _head.weight_decay
     save_strategy: str = "no"
 
+    min_steps: int | None = _head.min_steps
     lr_decay: float = _head.lr_decay
+    lr_schedule: str = _head.lr_schedule
     validation_split: float | None = None
     select_best: bool | None = None
     early_stopping_patience: int | None = None
