@@ -9,8 +9,9 @@ from setfit_quantum import Circuit, Gate, NoiseModel
 from setfit_quantum.backends import BackendError, get_backend
 from setfit_quantum.backends.base import Backend, Capabilities, Moments
 from setfit_quantum.circuit.ansatz import build_reuploading
+from setfit_quantum.measurement.outcomes import draw_outcomes, mean_bits
 from setfit_quantum.measurement.readout import misread_expectations, misread_moments, misread_probabilities
-from setfit_quantum.measurement.samplers import draw_outcomes, expectations_from_probabilities
+from setfit_quantum.measurement.samplers import expectations_from_probabilities
 from setfit_quantum.noise import draw_errors
 
 # --- what is measured -------------------------------------------------------------------------------------------
@@ -344,3 +345,25 @@ def test_inverting_the_cumulative_distribution():
     np.testing.assert_array_equal(
         draw_outcomes(probabilities, np.array([4, 2, 4]), uniforms), [1, 1, 3, 3, 0, 0, 0, 1, 2, 3]
     )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_outcomes_are_those_of_a_search_in_the_cumulative_distribution(dtype):
+    rng = np.random.default_rng(3)
+    probabilities = rng.random((5, 64)).astype(dtype) ** 4 - 0.05  # some are below 0, as rounding may leave them
+    probabilities[:, 40:] = 0.0
+    shots = np.array([0, 1, 31, 32, 3000])  # few shots are searched for, many found from a table
+    uniforms = rng.random(shots.sum())
+    uniforms[-2:] = 0.0, np.nextafter(1.0, 0.0)
+    found = np.split(draw_outcomes(probabilities, shots, uniforms), np.cumsum(shots)[:-1])
+    for row, outcomes, chosen in zip(probabilities, found, np.split(uniforms, np.cumsum(shots)[:-1]), strict=True):
+        cumulative = np.cumsum(np.maximum(row, 0), dtype=np.float64)
+        np.testing.assert_array_equal(outcomes, np.searchsorted(cumulative, chosen * cumulative[-1], side="right"))
+        assert (row[outcomes] > 0).all()
+
+
+@pytest.mark.parametrize("shots", [5, 400])
+def test_mean_bits(shots):
+    outcomes = np.random.default_rng(0).integers(0, 2**6, shots)
+    bits = np.array([[int(bit) for bit in f"{outcome:06b}"] for outcome in outcomes])
+    np.testing.assert_array_equal(mean_bits(outcomes, 6), bits.mean(axis=0))

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from setfit_quantum.circuit import Circuit
+from setfit_quantum.measurement.outcomes import draw_outcomes, mean_bits
 from setfit_quantum.measurement.readout import flip_bits
-from setfit_quantum.measurement.samplers import draw_outcomes
 from setfit_quantum.measurement.trajectories import Program, drop_if_none, is_random
 from setfit_quantum.noise import NoiseModel, PauliErrors, draw_errors, draw_shot_errors
 
@@ -133,8 +133,9 @@ def _measure_block(
     shifts = np.arange(n_readout - 1, -1, -1)  # qubit 0 is the most significant bit
     measured = np.empty((len(block), n_readout))
     for place, (sample, found) in enumerate(zip(block, outcomes.reshape(len(block), -1), strict=True)):
-        bits = (found[:, None] >> shifts & 1).astype(bool)
-        if sample.flips is not None:
-            bits = flip_bits(bits, pairs, sample.flips)
-        measured[place] = 1 - 2 * bits.mean(axis=0)
+        if sample.flips is None:
+            measured[place] = 1 - 2 * mean_bits(found, n_readout)
+        else:
+            bits = flip_bits((found[:, None] >> shifts & 1).astype(bool), pairs, sample.flips)
+            measured[place] = 1 - 2 * bits.mean(axis=0)
     return measured

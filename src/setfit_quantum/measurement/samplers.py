@@ -1,4 +1,4 @@
-"""Shot noise: the differentiable samplers `"gaussian"` and `"paper"`, and the sampling of outcomes.
+"""Shot noise: the differentiable samplers `"gaussian"` and `"paper"`.
 
 All random numbers come from one numpy generator, row after row, so that they depend neither on the number of threads
 nor on how a batch is cut into pieces.
@@ -15,8 +15,6 @@ from setfit_quantum.backends.base import Moments
 JITTER = 1e-6
 """Added to the covariance of one shot (whose diagonal is at most 1), so that certain outcomes have a root and a finite
 gradient. It adds 1e-6 / shots to a variance of up to 1 / shots."""
-CACHED_NUMBERS = 2**17
-"""Probabilities that are handled at once when outcomes are drawn: as many as stay in a core's cache."""
 
 
 def add_gaussian_shots(moments: Moments, shots: int, rng: np.random.Generator) -> Tensor:
@@ -99,33 +97,3 @@ def expectations_from_probabilities(probabilities: Tensor) -> Tensor:
         values.append((zero - one).sum(1))
         probabilities = zero + one
     return torch.stack(values, 1)
-
-
-def draw_outcomes(probabilities: np.ndarray, shots: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-    """Sample outcomes by inverting each row's cumulative distribution.
-
-    One uniform number per shot, whatever the probabilities: rounding in a simulation cannot shift the stream.
-
-    Args:
-        probabilities: Shape (rows, outcomes), any scale.
-        shots: Number of shots of each row, shape (rows,).
-        uniforms: In [0, 1), shape (sum of shots,), row after row.
-
-    Returns:
-        Outcome numbers, shape (sum of shots,), row after row.
-    """
-    rows, size = probabilities.shape
-    ends = np.concatenate([[0], np.cumsum(shots)])
-    outcomes = np.empty(len(uniforms), dtype=np.int64)
-    step = max(1, CACHED_NUMBERS // size)
-    for start in range(0, rows, step):
-        stop = min(rows, start + step)
-        cumulative = np.cumsum(np.maximum(probabilities[start:stop], 0), axis=1, dtype=np.float64)
-        cumulative /= cumulative[:, -1:]
-        # Row r's distribution is moved to [r, r + 1], so that one search serves all rows.
-        cumulative += np.arange(stop - start)[:, None]
-        row = np.repeat(np.arange(stop - start), shots[start:stop])
-        span = slice(ends[start], ends[stop])
-        found = np.searchsorted(cumulative.ravel(), uniforms[span] + row, side="right") - row * size
-        outcomes[span] = np.clip(found, 0, size - 1)
-    return outcomes
