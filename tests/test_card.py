@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bodies import NAMES, NUMBERS, TEXTS
 from setfit_quantum import QuantumHead, SetFitModel, Trainer, TrainingArguments
-from setfit_quantum.card import CardFacts, CardResult, read_facts, render_card, render_head_card, write_facts
+from setfit_quantum.card import CardFacts, CardResult, picture, read_facts, render_card, render_head_card, write_facts
 from setfit_quantum.card.picture import draw_circuit
 from setfit_quantum.default_body import DEFAULT_BODY, resolve_body
 from setfit_quantum.evaluation import wilson_interval
@@ -159,6 +159,7 @@ def test_hostile_facts_cannot_break_the_card() -> None:
 def test_a_picture_is_drawn_where_matplotlib_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     head = make_head()
     assert draw_circuit(head, tmp_path / "a.png")
+    picture._render.cache_clear()  # draw it again
     assert draw_circuit(head, tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
