@@ -65,12 +65,17 @@ def check(head, x=X, tolerance=1e-5):
         {"classifier": "linear", "out_features": 3},
         {"classifier": "mlp", "classifier_hidden_dim": 4},
         {"ansatz": OWN},
+        {"preprocessing": "center"},
+        {"preprocessing": "pca", "projected_features": 3},
+        {"preprocessing": "whiten", "projected_features": 3, "encoder": "linear"},
+        {"preprocessing": "random", "projected_features": 2},
+        {"latent_scale": 2.0, "amplitude_noise": 0.1, "initialization": "identity", "n_reuploads": 1, "n_layers": 1},
     ],
     ids=lambda arguments: ", ".join(map(str, arguments)) or "default",
 )
 def test_every_head_is_reproduced(arguments):
     head = QuantumHead(6, **(SMALL | arguments))
-    if arguments.get("encoder_batch_norm"):
+    if arguments.get("encoder_batch_norm") or arguments.get("preprocessing"):
         train_head(head, X, [0, 1, 0, 1, 0, 1, 0], HeadTrainingArguments(num_epochs=2, show_progress_bar=False))
     with torch.no_grad():
         for parameter in head.encoder.parameters():
