@@ -45,7 +45,7 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--budget", type=float, help="seconds for one engine's runs of one task of one case")
     parser.add_argument("--base-budget", type=float, help="the same for batch 16, one encoder, exact")
     parser.add_argument("--compile-budget", type=float, help="seconds for an engine's first calls")
-    parser.add_argument("--minutes", type=float, help="after so long only this package's engine is measured")
+    parser.add_argument("--minutes", type=float, help="when the comparison has taken so long, only ours is measured")
     parser.add_argument("--rounds", type=int, help="turns of each engine")
     parser.add_argument("--memory", type=float, help="GiB for one engine; default: 70 percent of what is free")
     parser.add_argument("--threads", type=int, default=count_cores(), help="of every engine; default: all cores")
@@ -109,13 +109,14 @@ def order_cases(cases: list[Case]) -> list[Case]:
     return sorted(cases, key=lambda case: case.qubits != smallest and not case.is_base)
 
 
-def compare(options: argparse.Namespace, deadline: float) -> list[dict[str, Any]]:
+def compare(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure all cases."""
     memory = int(options.memory * 2**30)
     limits = Limits(options.budget, options.base_budget, options.compile_budget, memory)
     cases = plan_cases(options.qubits, options.batches, options.in_features, options.cross)
     if options.quick:
         cases = [case for case in cases if case.is_base]
+    deadline = time.monotonic() + 60 * options.minutes
     comparison = Comparison(options.engines, limits, options.threads, options.rounds, deadline, options.seed, say)
     results = []
     try:
@@ -151,7 +152,7 @@ def main(arguments: list[str] | None = None) -> None:
     say("gradients beside float64")
     sizes = options.qubits if options.quick else list(ACCURACY_QUBITS)
     record["accuracy"] = measure_accuracy(sizes, options.in_features, options.seed)
-    record["cases"] = compare(options, start + 60 * options.minutes)
+    record["cases"] = compare(options)
     record["seconds"] = time.monotonic() - start
     write_json(options.output, record)
     report = build_report(record)

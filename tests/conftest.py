@@ -27,7 +27,16 @@ settings.load_profile("reproducible")
 
 @pytest.fixture(autouse=True)
 def _loggers_are_heard():
-    """Libraries that configure logging (Optuna's migrations do) disable the loggers of everybody else."""
+    """Libraries that configure logging (Optuna's migrations do) disable the loggers of everybody else.
+
+    A test that changes the package's log level and leaves it so fails, or the log of every later test would be lost.
+    """
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if name.startswith("setfit_quantum") and isinstance(logger, logging.Logger):
             logger.disabled = False
+    package = logging.getLogger("setfit_quantum")
+    level = package.level
+    yield
+    left = package.level
+    package.setLevel(level)
+    assert left == level, f"The test left the package's log level at {logging.getLevelName(left)}."
