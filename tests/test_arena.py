@@ -96,6 +96,12 @@ def test_a_killed_arena_goes_on_where_it_was_and_gives_the_same(load, arena, tmp
     accuracies = [record["test"]["accuracy"] for record in resumed["frozen"]["quantum"].values()]
     assert of_quantum["accuracy"] == pytest.approx(np.mean(accuracies))
     assert numbers["frozen"]["heads"]["quantum, untrained circuit"]["parameters"] == [10, 10]
+    # The hybrid takes part with one seed alone, and is compared with what the quantum head did there.
+    of_hybrid = numbers["frozen"]["heads"]["quantum, hybrid"]
+    assert of_hybrid["n_cells"] == of_hybrid["n_expected"] == 1 < of_quantum["n_cells"] == of_quantum["n_expected"]
+    ours, base = (resumed["frozen"][name]["reviews", 8, 0] for name in ("quantum, hybrid", "quantum"))
+    gain = numbers["frozen"]["levers"]["quantum, hybrid"]["difference"]
+    assert gain == pytest.approx(ours["test"]["accuracy"] - base["test"]["accuracy"])
     text = load("report").write_report(arena.specification, numbers)
     assert text.count("| quantum, hybrid |") == 4
     load("figure").draw_figure(arena.specification, numbers, tmp_path / "figure")
@@ -167,15 +173,17 @@ def test_the_largest_classes_of_a_data_set(load, monkeypatch, tmp_path):
     assert load("sentences").load_sentences("set", {"source": "set", "largest_classes": 2}, 6).test == found.test
 
 
-def planted(differences):
-    """Results of a head that is better by `differences[group]` for each seed, and of the reference."""
+def planted(load, differences, n_texts=1000):
+    """Results of a head that has `differences[group]` more of its texts right for each seed, and of the reference."""
+    pack = load("work").pack
 
     def cells(of_group):
-        return {
-            (*group, seed): {"test": {"accuracy": value}}
-            for group, values in of_group.items()
-            for seed, value in enumerate(values)
-        }  # fmt: skip
+        found = {}
+        for group, shares in of_group.items():
+            for seed, share in enumerate(shares):
+                right = np.arange(n_texts) < round(share * n_texts)
+                found[*group, seed] = {"test": {"accuracy": share, "right": pack(right), "n": n_texts}}
+        return found
 
     reference = {group: 0.7 + 0.01 * np.arange(len(values)) for group, values in differences.items()}
     return cells({group: reference[group] + values for group, values in differences.items()}), cells(reference)
@@ -188,7 +196,7 @@ def test_non_inferiority_on_planted_results(load):
     exact = {group: values - values.mean() for group, values in noise.items()}
     spread = np.sqrt(sum(values.var(ddof=1) / 10 for values in exact.values())) / len(groups)
     for shift, expected in ((0.0, True), (-0.005 + 2.5 * spread, True), (-0.005 + 1.5 * spread, False), (-0.02, False)):
-        found = compare(*planted({group: values + shift for group, values in exact.items()}), 0.005)
+        found = compare(*planted(load, {group: values + shift for group, values in exact.items()}), 0.005)
         assert found["difference"] == pytest.approx(shift)
         assert found["non_inferior"] is expected
         assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * spread, rel=0.06)
@@ -198,10 +206,10 @@ def test_non_inferiority_on_planted_results(load):
 
 def test_groups_weigh_the_same_and_only_common_cells_count(load):
     compare = load("numbers").compare
-    head, reference = planted({("a", 16): np.full(10, 0.03), ("b", 16): np.full(2, -0.01)})
+    head, reference = planted(load, {("a", 16): np.full(10, 0.03), ("b", 16): np.full(2, -0.01)})
     assert compare(head, reference, 0.005)["difference"] == pytest.approx(0.01)
     del reference["b", 16, 1]
-    head["b", 16, 1] = {"test": {"accuracy": 0.0}}
+    head["b", 16, 1] = {"test": {"accuracy": 0.0}}  # has no partner
     found = compare(head, reference, 0.005)
     assert found["difference"] == pytest.approx(0.01)
     assert found["n_cells"] == 11
@@ -211,6 +219,19 @@ def test_an_interval_of_three_seeds_is_as_wide_as_their_variance_says(load):
     values = np.array([-0.01, 0.0, 0.01])
     low, high = load("numbers").bootstrap_interval([values + 0.001 * shift for shift in range(40)])
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(values.var(ddof=1) / 3 / 40), rel=0.05)
+
+
+def test_other_test_sentences_widen_the_interval_by_their_own_variance(load):
+    """One seed, one data set: the variance of a mean of independent +1, 0 and -1."""
+    text_interval, rng = load("numbers").text_interval, np.random.default_rng(0)
+    values = rng.choice([-1.0, 0.0, 1.0], p=[0.1, 0.7, 0.2], size=1000)
+    low, high = text_interval({("a", 16, 0): values})
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / np.sqrt(1000), rel=0.06)
+    assert low < values.mean() < high
+    # The sizes of a data set share their sentences: the same differences twice are no more evidence.
+    assert text_interval({("a", 16, 0): values, ("a", 64, 0): values}) == pytest.approx((low, high), abs=1e-12)
+    other = text_interval({("a", 16, 0): values, ("b", 16, 0): values})
+    assert other[1] - other[0] == pytest.approx((high - low) / np.sqrt(2), rel=0.08)
 
 
 @pytest.mark.parametrize(

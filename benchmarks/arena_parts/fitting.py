@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
 from torch import nn
 
 from arena_parts.quantum import build_head, measure_exactly
@@ -75,9 +77,6 @@ def fit(
 
 
 def _fit_sklearn(kind: str, candidate: Mapping[str, Any], train: LabelledSet, n_classes: int, seed: int) -> Fitted:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.svm import SVC
-
     settings = dict(candidate["head"])
     project, fitted = _project(settings, train, n_classes, hidden_dim=None)
     model = (

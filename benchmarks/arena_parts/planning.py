@@ -121,6 +121,7 @@ class Arena:
             )
             for column, dataset, size, seed in part.cells(specification)
             for name in part.names(specification)
+            if specification.heads[name].takes_part(column, dataset, size, seed)
         ]
 
     def prepare(self, part: Part, say: Say) -> None:

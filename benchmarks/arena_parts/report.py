@@ -37,7 +37,8 @@ def _about(specification: Specification) -> str:
         f"{100 * specification.validation_share:.0f} % of them, and is fitted again on all; up to {of_test} of each "
         "data set, the same ones for every head and seed, are looked at once. Every (data set, size) weighs the same. "
         "Intervals (95 %) resample seeds within each (data set, size); data sets and test sentences, which all seeds "
-        "share, are taken as they are. p: Wilcoxon's signed-rank test over all cells, corrected by Holm. Non-inferior: "
+        "share, are taken as they are; 'with other test sentences' resamples these too. p: Wilcoxon's signed-rank "
+        "test over all cells, corrected by Holm. Non-inferior: "
         f"the interval's lower end is above -{margin:g} points against {specification.reference.name}. Fitted: numbers "
         "that preprocessing takes from the training embeddings, without labels. Seconds: median of selection and "
         "fitting together, on one core. A tuned body has seen all drawn sentences, those that select included."
@@ -49,10 +50,10 @@ def _head_table(specification: Specification, found: Numbers) -> str:
     for name in _in_order(specification, found):
         head = found["heads"][name]
         other = head.get("against_reference")
-        compared = ["", "", ""]
+        compared = ["", "", "", ""]
         if other is not None:
             verdict = "yes" if other["non_inferior"] else "no"
-            compared = [_difference(other), _p(other["p_corrected"]), verdict]
+            compared = [_difference(other), _texts(other), _p(other["p_corrected"]), verdict]
         cells = (
             f"{head['n_cells']}"
             if head["n_cells"] == head["n_expected"]
@@ -107,6 +108,10 @@ def _in_order(specification: Specification, found: Numbers) -> list[str]:
 def _difference(comparison: Numbers) -> str:
     mean, low, high = (100 * comparison[name] for name in ("difference", "low", "high"))
     return f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def _texts(comparison: Numbers) -> str:
+    return f"{100 * comparison['texts_low']:+.2f} to {100 * comparison['texts_high']:+.2f}"
 
 
 def _p(p: float) -> str:

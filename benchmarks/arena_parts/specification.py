@@ -31,7 +31,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Kinds of heads and the settings that each takes (see `fitting` and `quantum`)."""
 TRAINING = tuple(field.name for field in fields(HeadTrainingArguments) if field.name not in ("seed", "device"))
 ROLES = ("reference", "classical", "matched", "quantum", "ablation", "lever")
-_HEAD_KEYS = ("inherits", "role", "kind", "head", "training", "grid", "ensemble", "note")
+_HEAD_KEYS = ("inherits", "role", "kind", "head", "training", "grid", "ensemble", "only", "note")
+_ONLY = ("datasets", "sizes", "seeds", "bodies")
 _KEYS = ("about", "datasets", "max_test", "validation_share", "budget", "margin", "body", "bodies", "heads")
 
 
@@ -47,6 +48,7 @@ class HeadEntry:
         training: Arguments of `HeadTrainingArguments`; empty for heads of scikit-learn.
         grid: Settings to choose among, each `{"head": ..., "training": ...}` on top of the above.
         ensemble: Heads of different seeds whose probabilities are averaged.
+        only: Data sets, sizes, seeds and bodies that it is run on, where not on all.
         inherits: The head whose settings it changes, or None: its gain is reported as a lever's.
         note: A sentence for the reader.
     """
@@ -58,6 +60,7 @@ class HeadEntry:
     training: Mapping[str, Any]
     grid: Sequence[Mapping[str, Mapping[str, Any]]]
     ensemble: int
+    only: Mapping[str, Sequence[Any]]
     inherits: str | None
     note: str
 
@@ -70,6 +73,11 @@ class HeadEntry:
 
     def _shared(self) -> dict[str, Mapping[str, Any]]:
         return {"head": self.head, "training": self.training}
+
+    def takes_part(self, column: str, dataset: str, size: int, seed: int) -> bool:
+        """Whether it is run on a cell."""
+        cell = dict(zip(_ONLY, (dataset, size, seed, column), strict=True))
+        return all(cell[name] in allowed for name, allowed in self.only.items())
 
     def settings(self) -> dict[str, Any]:
         """Everything about the head that its results depend on; its name is not."""
@@ -167,9 +175,11 @@ def _parse_head(name: str, entry: Mapping[str, Any], known: Mapping[str, HeadEnt
         training=(dict(base.training) if base else {}) | entry.get("training", {}),
         grid=entry.get("grid", base.grid if base else [{}]),
         ensemble=check_int("ensemble", entry.get("ensemble", base.ensemble if base else 1), minimum=1),
+        only=entry.get("only", base.only if base else {}),
         inherits=entry.get("inherits"),
         note=entry.get("note", ""),
     )
+    _refuse_unknown(f"`only` of head {name!r}", head.only, _ONLY)
     if not 1 <= len(head.grid) <= budget:
         raise ValueError(f"Head {name!r} must have 1 to {budget} settings, but got {len(head.grid)}.")
     for one in head.grid:
