@@ -176,7 +176,7 @@ def test_a_process_that_dies_takes_only_its_run_with_it():
 def test_executors_by_name():
     assert isinstance(build_executor("local", 1), SerialExecutor)
     assert build_executor("local", 3).n_workers == 3
-    with pytest.raises(ValueError, match="`backend` must be 'local'"):
+    with pytest.raises(ValueError, match="`backend` must be one of 'local', 'ray'"):
         build_executor("clay", 1)
     with pytest.raises(ValueError, match="`n_workers` must be at least 1"):
         build_executor("local", 0)

@@ -11,7 +11,7 @@ from setfit_quantum.cli import options
 from setfit_quantum.cli import training_options as training
 from setfit_quantum.cli.console import emit_json, note, results, working
 from setfit_quantum.cli.errors import checking_input
-from setfit_quantum.cli.reproduce import STUDY, Executor, Output, RetryFailed, Tuned, Workers
+from setfit_quantum.cli.reproduce import STUDY, Executor, Output, RayAddress, RetryFailed, Tuned, Workers
 
 DEFAULT_OUTPUT = Path("setfit-quantum-comparison")
 
@@ -67,8 +67,9 @@ def compare(
     seeds: Annotated[int, typer.Option(help="Seeds, each with a split of its own.", min=1, rich_help_panel=STUDY)] = 10,
     tuned: Tuned = False,
     output: Output = DEFAULT_OUTPUT,
-    workers: Workers = 1,
+    workers: Workers = None,
     backend: Executor = "local",
+    ray_address: RayAddress = None,
     retry_failed: RetryFailed = False,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -123,7 +124,9 @@ def compare(
                 say=note,
             )
         with work.interruptible(ctx, output):
-            result = work.run_plan(plan, output, backend=backend, workers=workers, retry_failed=retry_failed)
+            result = work.run_plan(
+                plan, output, backend=backend, workers=workers, address=ray_address, retry_failed=retry_failed
+            )
         comparisons = {column: compare_with_classical(result, column) for column in result.columns}
         verdicts = {
             column: [*(one.verdict() for one in found), summarize(found)] for column, found in comparisons.items()

@@ -27,9 +27,26 @@ Tuned = Annotated[
     ),
 ]
 Workers = Annotated[
-    int, typer.Option(help="Processes, each on one core; 1: in this process.", min=1, rich_help_panel=STUDY)
+    int | None,
+    typer.Option(
+        help="Processes, each on one core; 1: in this process.",
+        show_default="1; with ray all cores of the cluster",
+        min=1,
+        rich_help_panel=STUDY,
+    ),
 ]
-Executor = Annotated[str, typer.Option("--backend", help="Where runs are worked on: local.", rich_help_panel=STUDY)]
+Executor = Annotated[
+    str, typer.Option("--backend", help="Where runs are worked on: local, or ray (a cluster).", rich_help_panel=STUDY)
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="The Ray cluster; auto: the one that runs on this machine.",
+        show_default="$RAY_ADDRESS, else a cluster of this machine alone",
+        rich_help_panel=STUDY,
+    ),
+]
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="Try runs again that failed before.", rich_help_panel=STUDY)
 ]
@@ -69,8 +86,9 @@ def reproduce(
     ] = None,
     tuned: Tuned = False,
     output: Output = DEFAULT_OUTPUT,
-    workers: Workers = 1,
+    workers: Workers = None,
     backend: Executor = "local",
+    ray_address: RayAddress = None,
     retry_failed: RetryFailed = False,
     no_run: Annotated[
         bool,
@@ -121,7 +139,13 @@ def reproduce(
             )
         with work.interruptible(ctx, output):
             result = work.run_plan(
-                plan, output, backend=backend, workers=workers, retry_failed=retry_failed, only_found=no_run
+                plan,
+                output,
+                backend=backend,
+                workers=workers,
+                address=ray_address,
+                retry_failed=retry_failed,
+                only_found=no_run,
             )
         rows, files = work.write_files(result, output / f"{specification.name}-{level}")
     if as_json:

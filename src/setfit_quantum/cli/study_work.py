@@ -13,7 +13,7 @@ from rich.table import Table
 
 from setfit_quantum.cli.console import note, percent, results
 from setfit_quantum.cli.errors import BadInput, Failure, checking_input, typed_arguments
-from setfit_quantum.experiments.executors import build_executor
+from setfit_quantum.experiments.executors import Executor, build_executor
 from setfit_quantum.experiments.noise_plot import check_matplotlib, save_figure
 from setfit_quantum.experiments.result_file import write_text
 from setfit_quantum.experiments.run_settings import Run
@@ -70,28 +70,54 @@ def interruptible(ctx: typer.Context, output: Path) -> Iterator[None]:
         raise Failure(f"interrupted; what was finished is in {output}.\nGo on with: {again}") from interrupt
 
 
+def choose_executor(backend: str, workers: int | None, address: str | None = None) -> Executor:
+    """The executor that the options name.
+
+    Raises:
+        BadInput: An unknown name, or an address without a cluster.
+        Failure: Ray is not installed.
+    """
+    if address is not None and backend != "ray":
+        raise BadInput(f"Argument `--ray-address` needs --backend ray, but got {backend!r}.")
+    try:
+        with checking_input():
+            return build_executor(backend, workers, address=address, say=note)
+    except ImportError as error:
+        raise Failure(str(error)) from error
+
+
 def run_plan(
-    plan: StudyPlan, output: Path, *, backend: str, workers: int, retry_failed: bool, only_found: bool = False
+    plan: StudyPlan,
+    output: Path,
+    *,
+    backend: str,
+    workers: int | None = None,
+    address: str | None = None,
+    retry_failed: bool = False,
+    only_found: bool = False,
 ) -> StudyResult:
     """Run a plan with progress on standard error; with `only_found` nothing is run, and what is there is taken.
 
     Raises:
         BadInput: Settings that do not fit the data.
-        Failure: Every run failed, or with `only_found` there are none.
+        Failure: There is no cluster, every run failed, or with `only_found` there are none.
     """
     if only_found:
         result = run_study(plan, output, only_found=True)
         if not result.selected:
             raise Failure(f"there are no results of this study in {output}.")
         return result
+    executor = choose_executor(backend, workers, address)
     with checking_input():
-        executor = build_executor(backend, workers)
         try:
             prepare(plan)
         except OSError as error:
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise BadInput(f"The body or its embeddings could not be read: {reason[0]}") from error
-    result = run_study(plan, output, executor=executor, retry_failed=retry_failed, on_result=_say)
+    try:
+        result = run_study(plan, output, executor=executor, retry_failed=retry_failed, on_result=_say)
+    except ConnectionError as error:
+        raise Failure(str(error)) from error
     if not result.selected:
         raise Failure(f"every run failed; the first: {result.failures[0]}")
     return result

@@ -1,4 +1,4 @@
-"""Where runs are worked on: here, or in local processes. Others, such as a cluster, follow the same protocol."""
+"""Where runs are worked on: here, in local processes, or (see `ray_executor`) on a cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
-from setfit_quantum.checks import check_int
+from setfit_quantum.checks import check_choice, check_int
 from setfit_quantum.experiments.run_settings import Run
 from setfit_quantum.experiments.study_work import attempt
 
@@ -75,22 +75,44 @@ class ProcessExecutor:
                 for run in running.values():
                     deaths[run.key] = deaths.get(run.key, 0) + 1
                     if deaths[run.key] >= MAX_DEATHS:
-                        yield run, attempt(_report_death, run)
+                        yield run, attempt(report_death, run)
                     else:
                         waiting.append(run)
             finally:
                 _stop(pool)
 
 
-def build_executor(backend: str, n_workers: int) -> Executor:
-    """The executor of a name: `"local"`, in this process with one worker, else in processes.
+BACKENDS = ("local", "ray")
+
+
+def build_executor(
+    backend: str,
+    n_workers: int | None = None,
+    *,
+    address: str | None = None,
+    say: Callable[[str], object] | None = None,
+) -> Executor:
+    """The executor of a name.
+
+    Args:
+        backend: `"local"`, in this process with one worker, else in processes; or `"ray"`, on a Ray cluster.
+        n_workers: Runs at the same time; None: one, or on a cluster as many as it has cores.
+        address: Of the cluster, see `RayExecutor`; only for `"ray"`.
+        say: Told what happens to the cluster.
 
     Raises:
-        ValueError: Unknown name.
+        ImportError: Ray is not installed.
+        ValueError: Unknown name, or an address without a cluster.
     """
-    if backend != "local":
-        raise ValueError(f"Argument `backend` must be 'local', but got {backend!r}.")
-    return SerialExecutor() if check_int("n_workers", n_workers, minimum=1) == 1 else ProcessExecutor(n_workers)
+    check_choice("backend", backend, BACKENDS)
+    if backend == "ray":
+        from setfit_quantum.experiments.ray_executor import RayExecutor
+
+        return RayExecutor(n_workers, address, say)
+    if address is not None:
+        raise ValueError(f"Argument `address` needs `backend` 'ray', but got {address!r} with 'local'.")
+    number = 1 if n_workers is None else check_int("n_workers", n_workers, minimum=1)
+    return SerialExecutor() if number == 1 else ProcessExecutor(number)
 
 
 _work: Work | None = None
@@ -106,7 +128,8 @@ def _work_on(run: Run) -> Record:
     return attempt(_work, run)
 
 
-def _report_death(run: Run) -> Record:
+def report_death(run: Run) -> Record:
+    """Work that fails: `attempt` makes of it the record of a run that its workers did not survive."""
     raise RuntimeError(f"{MAX_DEATHS} workers died of this run (out of memory?)")
 
 
