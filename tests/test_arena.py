@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_a_killed_arena_goes_on_where_it_was_and_gives_the_same(load, arena, tmp
     resumed = records_of(arena, part)
 
     other = planning.Arena(arena.specification, tmp_path / "other", arena.sentences)
-    other.prepare(part, said.append)
+    shutil.copytree(tmp_path / "embeddings", tmp_path / "other" / "embeddings")
     other.run(part, SerialExecutor(), said.append)
     times = ("seconds", "fit_seconds", "test_seconds")
     for column, heads in records_of(other, part).items():
@@ -105,8 +106,34 @@ def test_a_killed_arena_goes_on_where_it_was_and_gives_the_same(load, arena, tmp
     text = load("report").write_report(arena.specification, numbers)
     assert text.count("| quantum, hybrid |") == 4
     load("figure").draw_figure(arena.specification, numbers, tmp_path / "figure")
+    # Without dates and random ids: the same numbers give the same file.
+    load("figure").draw_figure(arena.specification, numbers, tmp_path / "again")
+    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "figure.svg").read_bytes()
     assert (tmp_path / "figure.svg").stat().st_size > 1000
     assert (tmp_path / "figure.png").stat().st_size > 1000
+
+
+def test_the_command_runs_a_part_in_processes_and_reports_it(load, content, monkeypatch, tmp_path, capsys):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "HF_HUB_OFFLINE"):
+        monkeypatch.setenv(name, "1")  # so that they are restored
+    load("specification")
+    command = importlib.import_module("arena")
+    (tmp_path / "spec.json").write_text(json.dumps(content))
+    given = ["--specification", tmp_path / "spec.json", "--folder", tmp_path / "runs", "--bodies", "frozen"]
+    given = [*map(str, given), "--heads", "^(logistic regression|quantum)$"]
+    assert command.main([*given, "--workers", "1"]) == 0
+    lines = (tmp_path / "runs" / "runs.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["name"] for line in lines) == ["logistic regression"] * 2 + ["quantum"] * 2
+    capsys.readouterr()
+    assert command.main([*given, "--report", "--output", str(tmp_path / "report.json")]) == 0
+    printed = capsys.readouterr().out
+    assert "| quantum |" in printed
+    assert printed.strip() == (tmp_path / "report.md").read_text().strip()
+    numbers = json.loads((tmp_path / "report.json").read_text())
+    assert numbers["frozen"]["heads"]["quantum"]["n_cells"] == 2
+    assert numbers["tuned"]["heads"] == {}
+    assert (tmp_path / "report.svg").exists()
+    assert (tmp_path / "report.png").exists()
 
 
 def test_permuting_test_labels_changes_no_choice(load, arena):
@@ -173,7 +200,7 @@ def test_the_largest_classes_of_a_data_set(load, monkeypatch, tmp_path):
     assert load("sentences").load_sentences("set", {"source": "set", "largest_classes": 2}, 6).test == found.test
 
 
-def planted(load, differences, n_texts=1000):
+def planted(load, differences, n_texts=100):
     """Results of a head that has `differences[group]` more of its texts right for each seed, and of the reference."""
     pack = load("work").pack
 

@@ -40,8 +40,9 @@ def _about(specification: Specification) -> str:
         "share, are taken as they are; 'with other test sentences' resamples these too. p: Wilcoxon's signed-rank "
         "test over all cells, corrected by Holm. Non-inferior: "
         f"the interval's lower end is above -{margin:g} points against {specification.reference.name}. Fitted: numbers "
-        "that preprocessing takes from the training embeddings, without labels. Seconds: median of selection and "
-        "fitting together, on one core. A tuned body has seen all drawn sentences, those that select included."
+        "that preprocessing takes from the training embeddings, without labels. Seconds: median processor time "
+        "of selection and fitting together, on one core. A tuned body has seen all drawn sentences, "
+        "those that select included."
     )
 
 
