@@ -84,6 +84,49 @@ def test_both_models_are_trained_saved_and_loaded(tiny_body, pipeline, tmp_path)
     assert (other.aspect_model.span_context, other.polarity_model.span_context) == (1, 0)
 
 
+def test_both_models_are_found_by_the_name_they_were_saved_under(tiny_body, pipeline, tmp_path):
+    model = load(tiny_body, pipeline)
+    train(model, num_epochs=(0, 1))
+    model.save_pretrained(tmp_path / "model")
+    loaded = AbsaModel.from_pretrained(tmp_path / "model", device="cpu")
+    texts = list(DATA["text"])
+    assert torch.equal(loaded.aspect_model.predict_proba(texts), model.aspect_model.predict_proba(texts))
+    assert torch.equal(loaded.polarity_model.predict_proba(texts), model.polarity_model.predict_proba(texts))
+    with pytest.raises(
+        ValueError, match=r"`polarity_model_id` must be given, since .*model-aspect' is a model of aspe"
+    ):
+        AbsaModel.from_pretrained(tmp_path / "model-aspect", device="cpu")
+
+
+def test_cards_say_how_both_halves_are_used(tiny_body, pipeline, tmp_path):
+    load(tiny_body, pipeline).save_pretrained(tmp_path / "model")
+    for part, line in (
+        ("aspect", 'model = AbsaModel.from_pretrained("PATH_OR_ID", "POLARITY_MODEL")'),
+        ("polarity", 'model = AbsaModel.from_pretrained("ASPECT_MODEL", "PATH_OR_ID")'),
+    ):
+        card = (tmp_path / f"model-{part}" / "README.md").read_text()
+        assert line in card
+        assert f"This is the {part} half of an aspect based sentiment model" in card
+        assert "setfit_quantum.AbsaModel" in card
+        assert "SetFitModel" not in card.split("## Labels")[0]
+
+
+def test_data_that_teach_no_aspects_are_refused(tiny_body, pipeline, tmp_path, caplog):
+    model = load(tiny_body, pipeline)
+    with pytest.raises(ValueError, match=r"must have the columns text, span, label, ordinal .* but ordinal is missing"):
+        AbsaTrainer(model, train_dataset=DATA.remove_columns("ordinal"))
+    misplaced = Dataset.from_dict({**DATA.to_dict(), "span": ["nowhere", "sto", "music", "cast", "story"]})
+    AbsaTrainer(model, train_dataset=misplaced)
+    assert "2 of 5 spans are left out: they are no whole words of their texts" in caplog.text
+    nothing = Dataset.from_dict({**DATA.to_dict(), "span": ["nowhere"] * 5})
+    with pytest.raises(ValueError, match="must hold at least one span that is in its text"):
+        AbsaTrainer(model, train_dataset=nothing)
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    blank = load(tiny_body, str(tmp_path / "blank"))
+    with pytest.raises(ValueError, match=r"finds no noun beside the aspects.* a blank one .* tags nothing"):
+        AbsaTrainer(blank, train_dataset=DATA)
+
+
 def test_predictions_name_spans_and_their_polarity(tiny_body, pipeline):
     model = load(tiny_body, pipeline)
     train(model, num_epochs=(0, 60), head_learning_rate=0.05)
@@ -123,8 +166,10 @@ def test_bodies_are_tuned_before_the_heads(tiny_body, pipeline):
 
 
 def test_what_cannot_be_loaded_is_refused(tiny_body, pipeline, tmp_path, monkeypatch):
-    with pytest.raises(OSError, match="no_such_pipeline"):
+    with pytest.raises(OSError, match="spacy download no_such_pipeline"):
         load(tiny_body, "no_such_pipeline")
+    with pytest.raises(TypeError, match=r"name or folder of a spaCy pipeline .* but got a pipeline of type English"):
+        load(tiny_body, spacy.blank("en"))
     with pytest.raises(ValueError, match="Argument `span_context` must be at least 0"):
         load(tiny_body, pipeline, span_contexts=(-1, 0))
     model = load(tiny_body, pipeline)

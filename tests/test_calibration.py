@@ -238,10 +238,15 @@ def test_commands_calibrate_report_and_abstain(tiny_body, tmp_path):
     data = tmp_path / "data.csv"
     data.write_text("text,label\n" + "".join(f"{text},{name}\n" for text, name in zip(TEXTS, NAMES, strict=True)))
     output = tmp_path / "model"
-    result = run(
+    words = [
         "train", data, "--body", tiny_body, "-o", output, "--epochs", 3, "--qubits", 3, "--validation-split", 0.25,
-        "--calibrate", "--test-data", data, "--json",
-    )  # fmt: skip
+        "--calibrate", "--test-data", data, "--class-weights", "balanced",
+    ]  # fmt: skip
+    shown = run(*words)
+    assert shown.exit_code == 0, shown.output
+    for row in ("temperature fitted to them", "expected calibration error on them, %"):
+        assert row in shown.stdout
+    result = run(*words, "--json")
     assert result.exit_code == 0, result.output
     trained = json.loads(result.stdout)
     assert trained["temperature"] > 0

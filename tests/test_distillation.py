@@ -112,3 +112,13 @@ def test_teachers_that_say_nothing_are_refused(tiny_body):
         DistillationTrainer(teacher, student, args=settings(), train_dataset=UNLABELLED).train()
     with pytest.raises(TypeError, match="Argument `teacher_model` must be a SetFitModel, but got str"):
         DistillationTrainer("teacher", student, train_dataset=UNLABELLED)
+
+
+def test_answers_that_teach_nothing_are_refused(tiny_body):
+    teacher, student = taught(tiny_body, "linear"), model_of(tiny_body, "quantum")
+    one = [text for text, name in zip(TEXTS, teacher.predict(TEXTS), strict=True) if name == "positive"]
+    with pytest.raises(ValueError, match=f"must tell the texts apart, but it gives all {len(one)} texts .*'positive'"):
+        DistillationTrainer(teacher, student, args=settings(), train_dataset=Dataset.from_dict({"text": one})).train()
+    other = SetFitModel.from_pretrained(tiny_body, head=HEADS["quantum"](), labels=["bad", "positive"], device="cpu")
+    with pytest.raises(ValueError, match=r"teacher's labels, but has .'bad', 'positive'. and not 'negative'"):
+        DistillationTrainer(teacher, other, args=settings(), train_dataset=UNLABELLED).train()

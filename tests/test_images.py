@@ -258,12 +258,23 @@ def test_commands_train_evaluate_and_predict_images(resnet, tmp_path):
     result = run("evaluate", output, tmp_path / "data", "--split", "val", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["accuracy"] == trained["test"]["accuracy"]
+    # There is no test split, so it is the one to validate on; the output says so.
+    assert "data/val" in run("evaluate", output, tmp_path / "data", "--json").stdout
     path = tmp_path / "data" / "val" / "disc" / "012.png"
     result = run("predict", output, path)
     assert result.exit_code == 0, result.output
     record = json.loads(result.stdout)
     assert record["image"] == str(path)
     assert record["label"] in ("disc", "stripe")
+    (tmp_path / "text.png").write_text("no image")
+    for wrong, message in (
+        (path.parent, "is a folder, not an image"),
+        (tmp_path / "absent.png", "there is no file"),
+        (tmp_path / "text.png", "cannot be read as an image"),
+    ):
+        result = run("predict", output, wrong)
+        assert result.exit_code == 2
+        assert message in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,23 @@ def test_names_may_be_given_to_fit(tiny_body: Path) -> None:
         load(tiny_body).fit(TEXTS, [2 * number for number in NUMBERS], label_names=["bad", "good"], **QUICK)
     with pytest.raises(ValueError, match=r"Arguments \['label_names'\] need a module head"):
         load(tiny_body, LogisticRegression()).fit(TEXTS, NAMES, label_names=["a", "b"])
+    with pytest.raises(ValueError, match=r"Arguments \['end_to_end'\] need a module head"):
+        load(tiny_body, LogisticRegression()).fit(TEXTS, NAMES, end_to_end=True)
+
+
+def test_labels_of_another_task_are_told_where_to_go(tiny_body: Path) -> None:
+    model = load(tiny_body)
+    model.fit(TEXTS, NAMES, **QUICK)
+    topics = [["film", "music", "cast"][number % 3] for number in range(len(TEXTS))]
+    model.model_head.replace_classifier("linear")  # of the head alone: the model keeps its names
+    with pytest.raises(ValueError, match=r"holds 'film'\. For a task .* new classifier \(model\.replace_classifier\)"):
+        model.fit(TEXTS, topics, **QUICK)
+    model.replace_classifier("linear")
+    model.fit(TEXTS, topics, **QUICK)
+    assert model.labels == ["cast", "film", "music"]
+    model.model_head.freeze("encoder").freeze("classifier")
+    with pytest.raises(ValueError, match=r"trains again after head\.unfreeze"):
+        model.fit(TEXTS, topics, **QUICK)
 
 
 def test_rows_of_names_train_a_head_of_several_labels(tiny_body: Path) -> None:

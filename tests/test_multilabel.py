@@ -9,11 +9,20 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 from bodies import TEXTS
-from setfit_quantum import ClassicalHead, NoiseModel, QuantumHead, QuantumHeadClassifier, SetFitModel
+from setfit_quantum import (
+    ClassicalHead,
+    NoiseModel,
+    QuantumHead,
+    QuantumHeadClassifier,
+    SetFitModel,
+    Trainer,
+    TrainingArguments,
+)
 from setfit_quantum.cli.app import app
 from setfit_quantum.serialization import ModelFileError
 from setfit_quantum.serialization.sklearn_files import read_sklearn_head, write_sklearn_head
@@ -65,6 +74,50 @@ def test_module_heads_with_the_strategies_that_are_the_same_to_them(make, strate
     shares = model.predict_proba(TEXTS)
     assert torch.equal(torch.as_tensor(model.predict(TEXTS)), (shares >= 0.5).long())
     check_saved(model, tmp_path, strategy or "multi-output")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_rows_of_names_are_what_rows_of_0_and_1_are(strategy, tiny_body):
+    named = [[name for name, given in zip(LABELS, row, strict=True) if given] for row in ROWS]
+    models = []
+    for rows in (ROWS, named):
+        models.append(
+            SetFitModel.from_pretrained(tiny_body, classifier(), multi_target_strategy=strategy, labels=LABELS)
+        )
+        models[-1].fit(TEXTS, rows)
+    assert np.array_equal(*(np.asarray(model.predict_proba(TEXTS)) for model in models))
+    unnamed = SetFitModel.from_pretrained(tiny_body, classifier(), multi_target_strategy=strategy)
+    unnamed.fit(TEXTS, named)
+    assert unnamed.labels == sorted(LABELS)
+    with pytest.raises(ValueError, match=r"must hold only known labels .'positive', 'music'., but row 0 holds 'dance'"):
+        models[0].fit(TEXTS, [["dance"], *named[1:]])
+
+
+def test_rows_of_names_need_a_strategy(tiny_body):
+    model = SetFitModel.from_pretrained(tiny_body, classifier())
+    with pytest.raises(ValueError, match=r"one label per text, but got rows of names .* multi_target_strategy="):
+        model.fit(TEXTS, [["positive"]] * len(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("head", "strategy"), [(QuantumHead(n_qubits=2, multitarget=True, seed=0), None), (classifier(), "one-vs-rest")]
+)
+def test_the_trainer_tunes_trains_and_evaluates_on_rows_of_names(head, strategy, tiny_body, tmp_path):
+    named = [[name for name, given in zip(LABELS, row, strict=True) if given] for row in ROWS]
+    data = Dataset.from_dict({"text": TEXTS, "label": named})
+    model = SetFitModel.from_pretrained(tiny_body, head, multi_target_strategy=strategy, labels=LABELS, device="cpu")
+    arguments = TrainingArguments(
+        output_dir=str(tmp_path), num_epochs=(1, 2), max_steps=2, show_progress_bar=False, report_to="none"
+    )
+    trainer = Trainer(
+        model,
+        args=arguments,
+        train_dataset=data,
+        eval_dataset=data,
+        metric=lambda predicted, true: float((np.asarray(predicted) == np.asarray(true)).all(axis=1).mean()),
+    )
+    trainer.train()
+    assert trainer.evaluate() == {"metric": float((np.asarray(model.predict(TEXTS)) == ROWS).all(axis=1).mean())}
 
 
 def test_a_chain_needs_an_estimator(tiny_body):

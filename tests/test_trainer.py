@@ -294,6 +294,13 @@ def test_setfits_own_arguments_with_our_trainer(tiny_body: Path, tmp_path: Path)
     assert len(model.head_history) == 2
 
 
+def test_end_to_end_needs_a_module_head(tiny_body: Path, tmp_path: Path) -> None:
+    model = SetFitModel.from_pretrained(tiny_body, LogisticRegression(), device="cpu")
+    trainer = Trainer(model, args=arguments(tmp_path, end_to_end=True), train_dataset=NAMED)
+    with pytest.raises(ValueError, match="`end_to_end=True` needs a module head, such as QuantumHead, but the head is"):
+        trainer.train()
+
+
 def test_other_models_and_heads(tiny_body: Path, tmp_path: Path) -> None:
     classical = SetFitModel.from_pretrained(tiny_body, LogisticRegression(), device="cpu")
     plain = setfit.SetFitModel.from_pretrained(str(tiny_body), device="cpu")

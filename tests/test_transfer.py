@@ -131,7 +131,8 @@ def test_a_refused_classifier_leaves_the_head_as_it_was():
             "`n_layers` is no setting of classifier='linear'",
         ),
         ({"classifier": "quantum", "n_qubits": 3}, TypeError, "Argument `n_qubits` is no setting"),
-        ({"classifier": "mlp"}, ValueError, "`classifier_hidden_dim` must be given"),
+        ({"classifier": "mlp"}, ValueError, "`hidden_dim` must be given with classifier='mlp' and only then"),
+        ({"classifier": "linear", "hidden_dim": 4}, ValueError, "`hidden_dim` must be given with classifier='mlp'"),
         ({"classifier": "quantum", "connectivity": 3}, ValueError, "`connectivity` must be less than n_qubits"),
     ):
         with pytest.raises(error, match=message):

@@ -90,6 +90,8 @@ class SpanModel(SetFitModel):
 class AspectModel(SpanModel):
     """Tells which spans are aspects."""
 
+    absa_part = "aspect"
+
     def __call__(self, docs: Any, aspects_list: Any = None, **options: Any) -> Any:
         """The spans that are aspects, one list for each document."""
         found = super().__call__(docs, aspects_list, **options)
@@ -104,6 +106,7 @@ class AspectModel(SpanModel):
 class PolarityModel(SpanModel):
     """Tells what a text says of an aspect; it reads three words around the span."""
 
+    absa_part = "polarity"
     span_context_default = 3
 
 
@@ -132,8 +135,9 @@ class AbsaModel(_span.AbsaModel):  # type: ignore[misc]
         """Load both models, or a body for both.
 
         Args:
-            model_id: Folder or Hub id of the aspect model; `id@revision` on the Hub.
-            polarity_model_id: Of the polarity model; None: the same.
+            model_id: Folder or Hub id of the aspect model, or of a body for both; `id@revision` on the Hub. Or the
+                folder that was given to `save_pretrained`, which appends `-aspect` and `-polarity` to it.
+            polarity_model_id: Of the polarity model; None: the same body.
             head: Head of the aspect model, and a copy of it for the polarity model; None: as saved, else new ones.
             polarity_head: Another head for the polarity model.
             spacy_model: Name or folder of the spaCy pipeline; None: as saved, else `en_core_web_lg`.
@@ -142,10 +146,13 @@ class AbsaModel(_span.AbsaModel):  # type: ignore[misc]
 
         Raises:
             ImportError: spaCy is not installed; names the pip command.
-            OSError: spaCy has no such pipeline.
-            ValueError: The two models were saved with different spaCy pipelines.
+            OSError: spaCy has no such pipeline; names the command that gets it.
+            ValueError: The two models were saved with different spaCy pipelines, or both are one model of aspects.
         """
         check_spacy()
+        extractor = None if spacy_model is None else load_extractor(spacy_model)
+        if polarity_model_id is None and not Path(model_id).exists() and Path(f"{model_id}-aspect").is_dir():
+            model_id, polarity_model_id = f"{model_id}-aspect", f"{model_id}-polarity"
         revision = options.pop("revision", None)
         loaded: list[Any] = []
         second = polarity_head if polarity_head is not None else _own_copy(head)
@@ -167,7 +174,12 @@ class AbsaModel(_span.AbsaModel):  # type: ignore[misc]
                 "Argument `spacy_model` must be given, since the two models were saved with different pipelines: "
                 f"{aspect_model.spacy_model!r} and {polarity_model.spacy_model!r}."
             )
-        extractor = _span.AspectExtractor(spacy_model=aspect_model.spacy_model)
+        if polarity_model_id is None and polarity_model.labels == [NO_ASPECT, ASPECT]:
+            raise ValueError(
+                f"Argument `polarity_model_id` must be given, since {str(model_id)!r} is a model of aspects alone."
+            )
+        if extractor is None:
+            extractor = load_extractor(aspect_model.spacy_model)
         return cls(extractor, aspect_model, polarity_model)
 
     def push_to_hub(self, repo_id: str, polarity_repo_id: str | None = None, **options: Any) -> tuple[Any, Any]:
@@ -196,6 +208,27 @@ def check_spacy() -> None:
         import spacy  # noqa: F401
     except ImportError as error:
         raise ImportError('Finding aspects needs spaCy: pip install "setfit-quantum[absa]"') from error
+
+
+def load_extractor(spacy_model: str | Path) -> Any:
+    """What finds the nouns of texts, by a spaCy pipeline.
+
+    Raises:
+        TypeError: Something else than a name or folder: it is saved with the model, which a pipeline cannot be.
+        OSError: spaCy has no such pipeline; names the command that gets it.
+    """
+    if not isinstance(spacy_model, str | Path):
+        raise TypeError(
+            "Argument `spacy_model` must be the name or folder of a spaCy pipeline (nlp.to_disk(folder) saves one), "
+            f"but got a pipeline of type {type(spacy_model).__name__}."
+        )
+    try:
+        return _span.AspectExtractor(spacy_model=str(spacy_model))
+    except OSError as error:
+        raise OSError(
+            f"Argument `spacy_model` must be the name of an installed spaCy pipeline, or a folder with one, but got "
+            f"{str(spacy_model)!r}. Pipelines of spaCy itself are installed by: python -m spacy download {spacy_model}"
+        ) from error
 
 
 def _own_copy(head: HeadSpec | None) -> HeadSpec | None:

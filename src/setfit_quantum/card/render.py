@@ -30,6 +30,7 @@ def render_card(
     max_length: int | None = None,
     picture: str | None = None,
     modality: str = "text",
+    part: str | None = None,
 ) -> str:
     """Text of README.md for a model.
 
@@ -40,6 +41,7 @@ def render_card(
         max_length: Tokens after which the body cuts texts.
         picture: File name of a picture of the circuit beside the card, or None.
         modality: What the model classifies: `"text"` or `"image"`.
+        part: Which half of an `AbsaModel` it is, `"aspect"` or `"polarity"`; None: a model of its own.
     """
     quantum = bool(getattr(head, "is_quantum", False))
     kind = "a quantum head" if quantum else f"a {type(head).__name__} head"
@@ -48,9 +50,9 @@ def render_card(
     parts = [
         write_front_matter(facts, name, quantum=quantum, modality=modality),
         f"# {cell(name)}",
-        _introduction(facts, head, labels, kind, quantum, modality),
+        _introduction(facts, head, labels, kind, quantum, modality, part),
         "## How to use it",
-        usage(facts.model_id or CARD_PLACEHOLDER, several=several, quantum=quantum, modality=modality),
+        usage(facts.model_id or CARD_PLACEHOLDER, several=several, quantum=quantum, modality=modality, part=part),
         "## Labels",
         labels_section(labels, getattr(head, "out_features", None)),
         "## Results",
@@ -128,9 +130,15 @@ def _head_sections(head: Any, picture: str | None, quantum: bool, modality: str)
 
 
 def _introduction(
-    facts: CardFacts, head: Any, labels: Sequence[Any] | None, kind: str, quantum: bool, modality: str
+    facts: CardFacts,
+    head: Any,
+    labels: Sequence[Any] | None,
+    kind: str,
+    quantum: bool,
+    modality: str,
+    part: str | None,
 ) -> str:
-    things = f"{modality}s"
+    things = f"{modality}s" if part is None else "words of texts"
     classes = things if not labels or len(labels) > 6 else f"{things} as {join_and([code(label) for label in labels])}"
     if labels and len(labels) > 6:
         classes = f"{things} into {len(labels)} classes"

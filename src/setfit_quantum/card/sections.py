@@ -31,8 +31,18 @@ CITATION = """\
 }"""
 
 
-def usage(place: str, *, several: bool, quantum: bool, modality: str = "text") -> str:
-    """How to load and call the model."""
+def usage(place: str, *, several: bool, quantum: bool, modality: str = "text", part: str | None = None) -> str:
+    """How to load and call the model.
+
+    Args:
+        place: Its id on the Hub, or the placeholder.
+        several: Whether it gives several labels.
+        quantum: Whether its head is quantum.
+        modality: `"text"` or `"image"`.
+        part: Which half of an `AbsaModel` it is, `"aspect"` or `"polarity"`; None: a model of its own.
+    """
+    if part is not None:
+        return _usage_of_half(place, part, quantum=quantum)
     answer = "a list of 0 and 1 per label" if several else f"one label per {modality}"
     first, second = ("A text to classify.", "And another.") if modality == "text" else ("one.jpg", "another.png")
     lines = [
@@ -49,6 +59,28 @@ def usage(place: str, *, several: bool, quantum: bool, modality: str = "text") -
         + block("\n".join(lines), "python")
         + f"\n\nor on the command line:\n\n{command}\n\n"
         + _plain_setfit(quantum, unknown="multi_target_strategy" if several else modality)
+    )
+
+
+def _usage_of_half(place: str, part: str, *, quantum: bool) -> str:
+    halves = {"aspect": "ASPECT_MODEL", "polarity": "POLARITY_MODEL"} | {part: place}
+    what = {
+        "aspect": "spaCy finds candidate words in a text, and this model tells which of them are aspects",
+        "polarity": "what a text says of each aspect that the other half found in it",
+    }[part]
+    lines = [
+        "from setfit_quantum import AbsaModel",
+        "",
+        f'model = AbsaModel.from_pretrained("{halves["aspect"]}", "{halves["polarity"]}")',
+        'model.predict("The food was great, the service slow.")  # a list of {"span": ..., "polarity": ...}',
+    ]
+    return (
+        f"This is the {part} half of an aspect based sentiment model: {what}. Install the Python package `{LIBRARY}` "
+        f"with its extra `absa`{place_note(place)}, and the folder or id of the other half in place of "
+        f"`{halves['polarity' if part == 'aspect' else 'aspect']}`, then:\n\n"
+        + block("\n".join(lines), "python")
+        + "\n\n"
+        + _plain_setfit(quantum, unknown="text").replace("SetFitModel", "AbsaModel")
     )
 
 

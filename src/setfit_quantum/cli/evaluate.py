@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from setfit_quantum.evaluation import Evaluation
 
 
+EVALUATION_SPLITS = ("test", "val", "valid", "validation", "dev")
+"""Which split of a folder of images is measured on where none is named: the first that is there."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(evaluate)
@@ -57,7 +61,7 @@ def evaluate(
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """Evaluate MODEL on DATA, by default on its test split.
+    """Evaluate MODEL on DATA, by default on its test split (images: where there is none, on val, valid, ...).
 
     Shots, noise and backend are those the model was saved with, unless given here.
     """
@@ -80,7 +84,11 @@ def evaluate(
         loaded = load_model(model, revision)
         multilabel = is_multilabel(loaded)
         images = loaded.modality == "image"
-        if split is None and (bool(image_splits(data)) if images else has_splits(data)):
+        if split is None and images:
+            # Image folders often have no test split, but one to validate on.
+            present = image_splits(data)
+            split = next((name for name in EVALUATION_SPLITS if name in present), "test" if present else None)
+        elif split is None and has_splits(data):
             split = "test"
         with checking_input():
             examples = (

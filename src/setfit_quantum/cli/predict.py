@@ -59,6 +59,7 @@ def predict(
     source = _read_texts(texts, file, text_column, encoding)
     with working():
         from setfit_quantum.cli.models import change_device, load_model
+        from setfit_quantum.data import DataError
 
         loaded = load_model(model, revision)
         change_device(loaded, shots=shots, noise=noise, sampler=sampler, backend=backend, exact=False)
@@ -66,7 +67,10 @@ def predict(
     texts_left = iter(source)
     while chunk := list(islice(texts_left, CHUNK)):
         with working():
-            records = classify_records(loaded, chunk)
+            try:
+                records = classify_records(loaded, chunk)
+            except DataError as error:  # no file, or no image
+                raise BadInput(str(error)) from error
         for record in records:
             sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
         sys.stdout.flush()

@@ -161,10 +161,14 @@ def _show(outcome: dict[str, Any], output: Path) -> None:
     if n_validation:
         best = f"{percent(outcome['validation_accuracy'])} (epoch {outcome['best_epoch']})"
         table.add_row(f"validation accuracy, % ({n_validation} examples)", best)
+    if outcome["temperature"] is not None:
+        table.add_row("temperature fitted to them", f"{outcome['temperature']:.3g}")
     if outcome["test"] is not None:
         low, high = outcome["test"]["accuracy_interval"]
         interval = f"{percent(outcome['test']['accuracy'])} ({percent(low)} - {percent(high)})"
         table.add_row(f"test accuracy, % ({outcome['test']['n_examples']} examples)", interval)
+        error = outcome["test"]["calibration"]["expected_calibration_error"]
+        table.add_row("expected calibration error on them, %", percent(error))
     results.print(table)
     results.print(f"Saved to {output}. Classify with:", markup=False)
     example = "'a text'" if outcome["modality"] == "text" else "image.jpg"

@@ -56,6 +56,8 @@ def read_image(value: Any, place: str = "image") -> Image:
                 return _to_rgb(pillow, opened)
         except FileNotFoundError:
             raise DataError(f"{place}: there is no file {shown}.") from None
+        except IsADirectoryError:
+            raise DataError(f"{place}: {shown} is a folder, not an image.") from None
         except (OSError, ValueError, SyntaxError, pillow.Image.DecompressionBombError) as error:
             raise DataError(f"{place}: {shown} cannot be read as an image ({error}).") from error
     if isinstance(value, pillow.Image.Image):

@@ -158,6 +158,11 @@ class HeadTransfer(TrainingMark):
                 raise TypeError(
                     f"Argument `{name}` is no setting of classifier={classifier!r}; its settings are {allowed}."
                 )
+        if (classifier == "mlp") != (hidden_dim is not None):
+            raise ValueError(
+                f"Argument `hidden_dim` must be given with classifier='mlp' and only then, but got {hidden_dim!r} with "
+                f"{classifier!r}."
+            )
         several = self.config.multitarget if multitarget is None else multitarget
         changes: dict[str, Any] = {name: getattr(QuantumHeadConfig, name) for name in SECOND_MODULE}
         if classifier == "quantum":

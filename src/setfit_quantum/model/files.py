@@ -33,6 +33,9 @@ class ModelFiles:
     head_training: HeadTrainingResult | None = None
     """The outcome of the last training of a module head."""
 
+    absa_part: str | None = None
+    """Which half of an `AbsaModel` this is: `"aspect"`, `"polarity"`, or None."""
+
     card_facts: CardFacts = CardFacts()
     """What the card says beside the head: training, measured figures. Assign a changed copy."""
 
@@ -196,4 +199,5 @@ class ModelFiles:
             max_length=limit,
             picture=picture,
             modality=self.modality,
+            part=self.absa_part,
         )

@@ -10,7 +10,7 @@ from setfit_quantum.model.body import check_texts, limited_length
 from setfit_quantum.model.end_to_end import train_end_to_end
 from setfit_quantum.model.mistakes import warn_of_unnamed
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult, train_head
-from setfit_quantum.training.labels import encode_labels
+from setfit_quantum.training.labels import UnknownLabelError, encode_labels, encode_name_rows
 from setfit_quantum.training.modes import preserved
 
 if TYPE_CHECKING:
@@ -66,6 +66,44 @@ def read_validation(validation_data: Any, eval_dataset: Any, modality: str = "te
             f"Argument `eval_dataset` must have the columns {modality!r} and 'label', but has {sorted(columns)}."
         )
     return eval_dataset[modality], eval_dataset["label"]
+
+
+def refuse_module_settings(head: Any, settings: Mapping[str, Any], **others: Any) -> None:
+    """Refuse, for a head that scikit-learn trains, what it would not heed.
+
+    Args:
+        head: The head.
+        settings: Settings of head training that were given.
+        **others: Other arguments, None where they were not given.
+
+    Raises:
+        ValueError: Naming the arguments that were given.
+    """
+    names = [*settings, *(name for name, value in others.items() if value is not None)]
+    if names:
+        raise ValueError(
+            f"Arguments {names} need a module head, but the head is a {type(head).__name__}, which scikit-learn trains."
+        )
+
+
+def read_estimator_labels(model: SetFitModel, labels: Any) -> list[Any]:
+    """Labels as scikit-learn takes them: 0/1 in place of rows of names, which become the model's labels.
+
+    Raises:
+        ValueError: Rows of names for a model that gives one label per text.
+    """
+    rows = encode_name_rows(labels, label_names=model.labels, argument="y_train")
+    if rows is None:
+        return list(labels)
+    if model.multi_target_strategy is None:
+        raise ValueError(
+            f"Argument `y_train` must hold one label per text, but got rows of names such as {list(labels[0])!r}; for "
+            "several labels per text load the model with multi_target_strategy='one-vs-rest', 'multi-output' or "
+            "'classifier-chain'."
+        )
+    model.labels = rows.names
+    targets: list[Any] = rows.targets.long().tolist()
+    return targets
 
 
 def fit_module_head(
@@ -139,14 +177,20 @@ def _check_pairs(
     values = check_texts(texts_name, texts)
     head = model.model_head
     multitarget = bool(getattr(head, "multitarget", False))
-    encoded = encode_labels(
-        labels,
-        label_names=names,
-        multitarget=multitarget,
-        n_classes=None if multitarget else getattr(head, "out_features", None),
-        allow_gaps=allow_gaps,
-        argument=labels_name,
-    )
+    try:
+        encoded = encode_labels(
+            labels,
+            label_names=names,
+            multitarget=multitarget,
+            n_classes=None if multitarget else getattr(head, "out_features", None),
+            allow_gaps=allow_gaps,
+            argument=labels_name,
+        )
+    except UnknownLabelError as error:
+        raise UnknownLabelError(
+            f"{error} For a task with other labels give the model a new classifier (model.replace_classifier), or set "
+            "model.labels to their names."
+        ) from None
     if len(values) != len(encoded.targets):
         raise ValueError(
             f"Arguments `{texts_name}` and `{labels_name}` must have the same length, but got {len(values)} and "

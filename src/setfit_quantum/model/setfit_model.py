@@ -14,7 +14,13 @@ from torch import Tensor
 from setfit_quantum.model.body import check_texts, require_vision
 from setfit_quantum.model.describing import restore_card_data
 from setfit_quantum.model.files import ModelFiles
-from setfit_quantum.model.fitting import build_arguments, fit_module_head, read_validation
+from setfit_quantum.model.fitting import (
+    build_arguments,
+    fit_module_head,
+    read_estimator_labels,
+    read_validation,
+    refuse_module_settings,
+)
 from setfit_quantum.model.heads import HeadSpec, resolve_strategy
 from setfit_quantum.model.inputs import check_modality, encode_inputs, is_single, load_images_of
 from setfit_quantum.model.loading import LoadOptions, load_parts
@@ -266,20 +272,20 @@ class SetFitModel(ModelMistakes, ModelFiles, ModelTransfer, ModelTrust, _PlainSe
         """
         validation = read_validation(validation_data, eval_dataset, self.modality)
         if not self.has_differentiable_head:
-            given = [*head_arguments, *(["arguments"] if arguments else []), *(["callbacks"] if callbacks else [])]
-            if validation is not None:
-                given.append("validation_data" if validation_data is not None else "eval_dataset")
-            if label_names is not None:
-                given.append("label_names")
-            if given:
-                raise ValueError(
-                    f"Arguments {given} need a module head, but the head is a {type(self.model_head).__name__}, "
-                    "which scikit-learn trains."
-                )
+            refuse_module_settings(
+                self.model_head,
+                head_arguments,
+                arguments=arguments,
+                callbacks=callbacks or None,
+                validation_data=validation_data,
+                eval_dataset=eval_dataset,
+                label_names=label_names,
+                end_to_end=end_to_end or None,
+            )
             inputs = check_texts("x_train", x_train)
             if self.modality == "image":
                 inputs = load_images_of(inputs, 0, len(inputs))
-            super().fit(inputs, list(y_train), num_epochs=num_epochs or 1)
+            super().fit(inputs, read_estimator_labels(self, y_train), num_epochs=num_epochs or 1)
             self.record_fit(n_train=len(inputs))
             return None
         fields = trainer_fields(self.model_card_data, head_learning_rate)

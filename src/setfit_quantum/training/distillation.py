@@ -35,6 +35,7 @@ class DistillationTrainer(Trainer):
 
     Raises:
         TypeError: No teacher.
+        ValueError: In training: a teacher that abstains, gives all texts one label, or one that the student lacks.
     """
 
     _REQUIRED_COLUMNS = {"text"}  # noqa: RUF012 (SetFit's own attribute)
@@ -85,7 +86,10 @@ class DistillationTrainer(Trainer):
         texts = list(dataset["text"])
         if dataset is not self.train_dataset and "label" in dataset.column_names:
             return [texts, list(dataset["label"])]
-        return [texts, self._ask_teacher(texts)]
+        answers = self._ask_teacher(texts)
+        if dataset is self.train_dataset:
+            self._check_answers(answers)
+        return [texts, answers]
 
     def get_dataset(self, x: list[str], y: Any, args: Any, max_pairs: int = -1) -> Any:
         """Pairs of texts with the similarity that the teacher's body sees."""
@@ -103,3 +107,20 @@ class DistillationTrainer(Trainer):
                 f"{abstained}; set its `abstain_below` to None."
             )
         return list(answers)
+
+    def _check_answers(self, answers: list[Any]) -> None:
+        """Refuse what nothing can be learned from, in the teacher's name."""
+        if not answers or isinstance(answers[0], list):
+            return
+        if len(set(answers)) == 1:
+            raise ValueError(
+                f"Argument `teacher_model` must tell the texts apart, but it gives all {len(answers)} texts the label "
+                f"{answers[0]!r}; train it first, or give other texts."
+            )
+        names = self.model.labels
+        strange = [answer for answer in answers if isinstance(answer, str) and names and answer not in names]
+        if strange:
+            raise ValueError(
+                f"Argument `student_model` must have the teacher's labels, but has {list(names)} and not "
+                f"{strange[0]!r}."
+            )

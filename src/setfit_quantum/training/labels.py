@@ -15,6 +15,10 @@ from torch import Tensor
 _ROWS = list | tuple | set | frozenset
 
 
+class UnknownLabelError(ValueError):
+    """A name that is none of the known labels."""
+
+
 @dataclass(frozen=True)
 class EncodedLabels:
     """Targets of a head.
@@ -79,6 +83,20 @@ def encode_labels(
     return _encode_integers(values, names, math.inf if allow_gaps else n_classes or 0, argument)
 
 
+def encode_name_rows(
+    labels: Any, *, label_names: Sequence[str] | None = None, argument: str = "labels"
+) -> EncodedLabels | None:
+    """Targets of rows of names (each sample's labels, none to all), or None where the labels are anything else.
+
+    Raises:
+        TypeError, ValueError: As of `encode_labels`.
+    """
+    values = _to_sequence(labels, argument)
+    if len(values) == 0 or not _hold_names(values):
+        return None
+    return _encode_name_rows(values, _check_names(label_names), None, argument)
+
+
 def _check_names(label_names: Sequence[str] | None) -> list[str] | None:
     if label_names is None:
         return None
@@ -128,7 +146,7 @@ def _encode_strings(values: Sequence[Any], names: list[str] | None, argument: st
     numbers = {name: number for number, name in enumerate(names)}
     for row, value in enumerate(values):
         if value not in numbers:
-            raise ValueError(
+            raise UnknownLabelError(
                 f"Argument `{argument}` must hold only known labels ({', '.join(map(repr, names))}), "
                 f"but row {row} holds {value!r}."
             )
@@ -186,7 +204,7 @@ def _encode_name_rows(
     for index, row in enumerate(values):
         for item in row:
             if item not in numbers:
-                raise ValueError(
+                raise UnknownLabelError(
                     f"Argument `{argument}` must hold only known labels ({', '.join(map(repr, names))}), "
                     f"but row {index} holds {item!r}."
                 )

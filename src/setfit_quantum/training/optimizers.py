@@ -22,7 +22,10 @@ def build_optimizer(head: nn.Module, arguments: HeadTrainingArguments) -> torch.
     """
     parameters = [parameter for parameter in head.parameters() if parameter.requires_grad]
     if not parameters:
-        raise ValueError("Argument `head` must have parameters with requires_grad=True, but it has none.")
+        raise ValueError(
+            "Argument `head` must have parameters with requires_grad=True, but it has none; what was frozen with "
+            "head.freeze(...) trains again after head.unfreeze()."
+        )
     if callable(arguments.optimizer):
         optimizer = arguments.optimizer(parameters)
         if not isinstance(optimizer, torch.optim.Optimizer):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from setfit_quantum.training.callbacks import HeadTrainingCallback
 from setfit_quantum.training.card_results import results_of_metric
-from setfit_quantum.training.labels import encode_labels
+from setfit_quantum.training.labels import encode_labels, encode_name_rows
 from setfit_quantum.training.modes import preserved
 from setfit_quantum.training.setfit_arguments import TrainingArguments, head_arguments_of
 from setfit_quantum.training.trainer_events import TransformersBridge, begin_without_body, delayed_train_end
@@ -94,11 +94,11 @@ class Trainer(_SetFitTrainer):
             raise ValueError("Argument `train_dataset` must be given to the Trainer before training, but it is None.")
         train_data = self.dataset_to_parameters(self.train_dataset)
         eval_data = self.dataset_to_parameters(self.eval_dataset) if self.eval_dataset else []
-        self._check_labels(train_data, eval_data)
+        self._check_labels(train_data, eval_data, args)
         self.st_trainer.setfit_args = args
         with delayed_train_end(self.st_trainer), preserved(self.model.model_body):
             if self._tunes_body(args):
-                self.train_embeddings(*train_data, *eval_data, args=args)
+                self.train_embeddings(*self._pairable(train_data), *self._pairable(eval_data), args=args)
                 self._note_tuned_body(args)
             else:
                 begin_without_body(self.st_trainer)
@@ -174,8 +174,16 @@ class Trainer(_SetFitTrainer):
         self._validate_column_mapping(dataset)
         return dataset if self.column_mapping is None else self._apply_column_mapping(dataset, self.column_mapping)
 
+    def _pairable(self, data: Sequence[Any]) -> Sequence[Any]:
+        """Texts and labels as SetFit draws pairs from: 0/1 in place of rows of names."""
+        rows = encode_name_rows(data[1], label_names=self.model.labels) if data else None
+        return data if rows is None else [data[0], rows.targets.long().tolist()]
+
     def _comparable(self, references: list[Any], predictions: Any) -> tuple[Any, Any]:
-        """References as what the model predicts with `use_labels=False`: class numbers, where they were names."""
+        """References as what the model predicts with `use_labels=False`: numbers, where they were names."""
+        rows = encode_name_rows(references, label_names=self.model.labels, argument="dataset")
+        if rows is not None:
+            return rows.targets.long().tolist(), predictions
         if not references or not isinstance(references[0], str):
             return references, predictions
         numbers = self.model.label2id
@@ -190,10 +198,17 @@ class Trainer(_SetFitTrainer):
                 )
         return [numbers[name] for name in references], predictions
 
-    def _check_labels(self, train_data: Sequence[Any], eval_data: Sequence[Any]) -> None:
+    def _check_labels(self, train_data: Sequence[Any], eval_data: Sequence[Any], args: Any) -> None:
         """Check the labels before the body is tuned, which can take long."""
         head = self.model.model_head
-        if not hasattr(self.model, "head_training") or not self.model.has_differentiable_head:
+        if not hasattr(self.model, "head_training"):  # a model of plain SetFit
+            return
+        if not self.model.has_differentiable_head:
+            if args.end_to_end:
+                raise ValueError(
+                    "Argument `end_to_end=True` needs a module head, such as QuantumHead, but the head is a "
+                    f"{type(head).__name__}, which scikit-learn trains."
+                )
             return
         several = bool(getattr(head, "multitarget", False))
         outputs = None if several else getattr(head, "out_features", None)
