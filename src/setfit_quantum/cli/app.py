@@ -18,6 +18,7 @@ from setfit_quantum.cli import (
     quickstart,
     reproduce,
     train,
+    tune,
 )
 from setfit_quantum.cli.errors import Group
 
@@ -50,5 +51,5 @@ def _root(
     pass
 
 
-for module in (quickstart, train, evaluate, predict, draw, compare, reproduce, noise_study, energy, demo, push):
+for module in (quickstart, train, tune, evaluate, predict, draw, compare, reproduce, noise_study, energy, demo, push):
     module.register(app)
