@@ -5,9 +5,9 @@ layer or a circuit is trained on it for the second task: CC, CQ, QC, QQ. Beside 
 was never trained (what transfer alone is worth), and heads trained on the second task alone. One frozen body
 embeds all texts; epochs are chosen on held-out training data.
 
-    python benchmarks/transfer_kinds.py --data FOLDER --pairs emotion:trec ag_news:subj --seeds 5
+    python benchmarks/transfer_kinds.py --data FOLDER --seeds 5
 
-FOLDER holds one folder per task with train.csv and test.csv (columns text, label).
+Prints a table of docs/transfer.md. FOLDER holds one folder per task with train.csv and test.csv (columns text, label).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from seed_tables import format_over_seeds
 
 import setfit_quantum
 from setfit_quantum import ClassicalHead, QuantumHead
@@ -90,7 +91,9 @@ def run_pair(first: Task, second: Task, arguments, seed: int) -> dict[str, dict]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with one folder per task")
-    parser.add_argument("--pairs", nargs="+", default=["emotion:trec", "ag_news:subj"], help="FIRST:SECOND")
+    parser.add_argument(
+        "--pairs", nargs="+", default=["emotion:sst2", "emotion:trec", "ag_news:subj"], help="FIRST:SECOND"
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--per-class", type=int, default=64)
@@ -116,14 +119,6 @@ def main() -> None:
             runs[pair].append(run_pair(first, second, arguments, seed))
             print(f"{pair}, seed {seed}: done", flush=True)
 
-    print(f"\n| what is trained | {' | '.join(pair.replace(':', ' to ') for pair in runs)} |")
-    print(f"|---|{'---|' * len(runs)}")
-    for name in next(iter(runs.values()))[0]:
-        cells = []
-        for of_pair in runs.values():
-            values = 100 * np.array([run[name]["accuracy"] for run in of_pair])
-            cells.append(f"{values.mean():.1f} ± {values.std(ddof=min(1, len(values) - 1)):.1f}")
-        print(f"| {name} | {' | '.join(cells)} |")
     report = {
         "version": setfit_quantum.__version__,
         "body": "all-MiniLM-L6-v2, frozen",
@@ -134,6 +129,21 @@ def main() -> None:
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(report, indent=1) + "\n")
+    arguments.output.with_suffix(".md").write_text(format_report(report))
+    print(f"\n{format_report(report)}")
+
+
+def format_report(report: dict) -> str:
+    """One row per kind of transfer, one column per pair of tasks."""
+    pairs = report["pairs"]
+    runs = []
+    for number in range(report["settings"]["seeds"]):
+        rows: dict[str, dict[str, float]] = {}
+        for pair, of_seeds in pairs.items():
+            for name, figures in of_seeds[number].items():
+                rows.setdefault(name, {})[f"{pair.replace(':', ' to ')}, %"] = figures["accuracy"]
+        runs.append(rows)
+    return format_over_seeds("what is trained", runs)
 
 
 if __name__ == "__main__":

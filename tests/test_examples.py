@@ -98,3 +98,9 @@ def test_distillation():
 def test_search_settings(capsys):
     assert load("search_settings").main(n_trials=2, num_epochs=8) > 0.5
     assert "best on held-out data: {'n_qubits': " in capsys.readouterr().out
+
+
+def test_end_to_end(tiny_body, capsys):
+    accuracies = load("end_to_end").main(num_epochs=2, n_qubits=3, n_train=16, body=str(tiny_body))
+    assert list(accuracies) == ["frozen body", "body and head together"]
+    assert "body and head together, 2 epochs on 16 reviews: " in capsys.readouterr().out
