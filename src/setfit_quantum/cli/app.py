@@ -17,6 +17,7 @@ from setfit_quantum.cli import (
     push,
     quickstart,
     reproduce,
+    screen,
     train,
     tune,
 )
@@ -51,5 +52,8 @@ def _root(
     pass
 
 
-for module in (quickstart, train, tune, evaluate, predict, draw, compare, reproduce, noise_study, energy, demo, push):
+for module in (
+    *(quickstart, train, tune, evaluate, predict, draw),
+    *(compare, reproduce, noise_study, screen, energy, demo, push),
+):
     module.register(app)

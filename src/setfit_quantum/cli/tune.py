@@ -10,7 +10,7 @@ import typer
 
 from setfit_quantum.cli import options
 from setfit_quantum.cli import training_options as training
-from setfit_quantum.cli.console import build_table, emit_json, note, percent, results, working
+from setfit_quantum.cli.console import emit_json, note, percent, results, working
 from setfit_quantum.cli.errors import Failure, checking_input, typed_arguments
 
 SEARCH = "Search"
@@ -184,9 +184,10 @@ def tune(
 
 
 def _show(found: Any, outcome: dict[str, Any], table_file: Path) -> None:
+    from setfit_quantum.cli.study_work import narrow_table
     from setfit_quantum.cli.tune_work import describe_settings, ranked
 
-    table = build_table(f"The best of {len(found.trials)} trials", "settings", "trial", "val. acc. %", "loss", "param.")
+    table = narrow_table(f"The best of {len(found.trials)} trials", "settings", "trial", "val. %", "loss", "param.")
     for trial in ranked(found.trials)[:SHOWN]:
         loss = "-" if trial.loss is None else f"{trial.loss:.3f}"
         accuracy = percent(trial.accuracy or 0.0) + ("" if trial.state == "complete" else " *")

@@ -24,6 +24,8 @@ STARTUP_TRIALS = 10
 """Trials with random settings, before their results guide the search."""
 PRUNED_AGAINST = 5
 """Trials that ran to their end before others are stopped early."""
+PRUNED_AFTER = 0.25
+"""Share of its epochs that every trial gets: small learning rates begin slowly."""
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
 
 _STUDY = "setfit-quantum"
@@ -185,6 +187,8 @@ class _Watch(HeadTrainingCallback):
         if state.best_metric is None or state.epoch == state.num_epochs:
             return None
         self._trial.report(float(state.best_metric), state.epoch)
+        if state.epoch < PRUNED_AFTER * state.num_epochs:
+            return None
         self.pruned = bool(self._trial.should_prune())
         return self.pruned
 
