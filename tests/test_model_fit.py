@@ -17,34 +17,9 @@ from bodies import NAMES, NUMBERS, TEXTS, WIDTH
 from setfit_quantum import QuantumHead, SetFitModel
 from setfit_quantum.model import fitting
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingCallback, HeadTrainingState, TrainingInterrupted
+from watched_models import QUIET, BodyWatcher, make_model, model
 
-QUIET: dict[str, Any] = {"show_progress_bar": False}
-
-
-def make_model(body: Path, **settings: Any) -> SetFitModel:
-    head = QuantumHead(**({"n_qubits": 3, "encoder_layers": 1, "seed": 5} | settings))
-    return SetFitModel.from_pretrained(body, head, device="cpu")
-
-
-@pytest.fixture
-def model(tiny_body: Path) -> SetFitModel:
-    return make_model(tiny_body)
-
-
-class BodyWatcher:
-    """Counts the texts that pass the body, and notes its mode."""
-
-    def __init__(self, model: SetFitModel) -> None:
-        self.texts = 0
-        self.modes: set[bool] = set()
-        self.lengths: set[int] = set()
-        model.model_body.register_forward_pre_hook(self._note, with_kwargs=True)
-
-    def _note(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        features = args[0] if args else kwargs["input"]
-        self.texts += len(features["input_ids"])
-        self.lengths.add(features["input_ids"].shape[1])
-        self.modes.add(module.training)
+__all__ = ["model"]  # the fixture
 
 
 def used_arguments(monkeypatch: pytest.MonkeyPatch, model: SetFitModel, **kwargs: Any) -> HeadTrainingArguments:
@@ -285,65 +260,6 @@ def test_an_interrupted_training_goes_on_exactly(tiny_body: Path, tmp_path: Path
     assert torch.equal(parts.predict_proba(TEXTS), whole.predict_proba(TEXTS))
     if end_to_end:
         assert not torch.equal(parts.encode(TEXTS), make_model(tiny_body).encode(TEXTS))
-
-
-def test_end_to_end_trains_the_body_in_training_mode(tiny_body: Path) -> None:
-    model = make_model(tiny_body, n_qubits=4)
-    before = model.encode(TEXTS)
-    watcher = BodyWatcher(model)
-    model.fit(
-        TEXTS,
-        NUMBERS,
-        num_epochs=30,
-        head_learning_rate=0.05,
-        end_to_end=True,
-        body_learning_rate=1e-3,
-        validation_data=(TEXTS[:4], NUMBERS[:4]),
-        select_best=False,
-        **QUIET,
-    )
-    assert watcher.modes == {True, False}  # in training, and in validation
-    assert watcher.texts >= 30 * (len(TEXTS) + 4)
-    assert not torch.equal(model.encode(TEXTS), before)
-    assert model.head_history[-1]["train_loss"] < 0.8 * model.head_history[0]["train_loss"]
-    # The loop's view of a text is the model's own.
-    assert model.head_history[-1]["eval_metric"] == np.mean(
-        (model.predict(TEXTS[:4], use_labels=False) == torch.tensor(NUMBERS[:4])).tolist()
-    )
-
-
-def test_end_to_end_normalises_as_the_model_does(tiny_body: Path) -> None:
-    from setfit_quantum.model.end_to_end import BodyAndHead
-
-    for normalize in (False, True):
-        model = make_model(tiny_body, encoder="linear")
-        model = SetFitModel(without_normalisation(model), model.model_head, normalize_embeddings=normalize)
-        module = BodyAndHead(model, TEXTS).eval()
-        with torch.no_grad():
-            _, probs = module(module.rows(0, len(TEXTS)))
-        assert torch.allclose(probs, model.predict_proba(TEXTS), atol=1e-5)
-
-
-def without_normalisation(model: SetFitModel) -> Any:
-    from sentence_transformers import SentenceTransformer
-
-    return SentenceTransformer(modules=[model.model_body[0], model.model_body[1]], device="cpu")
-
-
-def test_end_to_end_with_a_frozen_body_is_head_training(model: SetFitModel) -> None:
-    model.freeze("body")
-    watcher = BodyWatcher(model)
-    before = model.encode(TEXTS)
-    model.fit(TEXTS, NUMBERS, num_epochs=1, end_to_end=True, **QUIET)
-    assert watcher.modes == {False}
-    assert torch.equal(model.encode(TEXTS), before)
-
-
-def test_end_to_end_refuses_what_it_cannot_do(model: SetFitModel) -> None:
-    with pytest.raises(ValueError, match="`optimizer` must be a name"):
-        model.fit(TEXTS, NUMBERS, end_to_end=True, optimizer=torch.optim.Adam, **QUIET)
-    with pytest.raises(ValueError, match="`body_learning_rate` must be greater than 0"):
-        model.fit(TEXTS, NUMBERS, end_to_end=True, body_learning_rate=0.0, **QUIET)
 
 
 def test_max_length_cuts_and_is_put_back(model: SetFitModel) -> None:
