@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 from torch import nn
@@ -59,7 +60,13 @@ def fit(
         n_classes: Number of classes.
         seed: Of the weights and of the order of the sentences.
     """
-    fitter = {"logistic": _fit_sklearn, "svc": _fit_sklearn, "neural": _fit_neural, "quantum": _fit_quantum}[kind]
+    fitter = {
+        "logistic": _fit_sklearn,
+        "svc": _fit_sklearn,
+        "lda": _fit_sklearn,
+        "neural": _fit_neural,
+        "quantum": _fit_quantum,
+    }[kind]
     # A head of scikit-learn has no seed: its members would be the same.
     members = [
         fitter(kind, candidate, train, n_classes, seed + _MEMBER_STEP * number)
@@ -79,11 +86,13 @@ def fit(
 def _fit_sklearn(kind: str, candidate: Mapping[str, Any], train: LabelledSet, n_classes: int, seed: int) -> Fitted:
     settings = dict(candidate["head"])
     project, fitted = _project(settings, train, n_classes, hidden_dim=None)
-    model = (
-        SVC(**settings, random_state=seed)
-        if kind == "svc"
-        else LogisticRegression(**settings, max_iter=1000, random_state=seed)
-    )
+    model: Any
+    if kind == "svc":
+        model = SVC(**settings, random_state=seed)
+    elif kind == "lda":
+        model = LinearDiscriminantAnalysis(solver="lsqr", **settings)
+    else:
+        model = LogisticRegression(**settings, max_iter=1000, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="lbfgs failed to converge")
         model.fit(project(train.embeddings), train.targets)

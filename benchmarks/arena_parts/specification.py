@@ -17,6 +17,7 @@ from setfit_quantum.training import HeadTrainingArguments
 KINDS: dict[str, tuple[str, ...]] = {
     "logistic": ("C", "axes", "match_parameters"),
     "svc": ("C", "gamma"),
+    "lda": ("shrinkage", "axes", "match_parameters"),
     "neural": ("hidden_dim", "activation", "axes", "match_parameters"),
     "quantum": (
         "preset",
@@ -187,7 +188,7 @@ def _parse_head(name: str, entry: Mapping[str, Any], known: Mapping[str, HeadEnt
     for candidate in head.candidates():
         _refuse_unknown(f"head {name!r}", candidate["head"], KINDS[kind])
         _refuse_unknown(f"the training of head {name!r}", candidate["training"], TRAINING)
-        if kind in ("logistic", "svc"):
+        if kind in ("logistic", "svc", "lda"):
             _refuse_unknown(f"the training of head {name!r}", candidate["training"], ())
         else:
             HeadTrainingArguments(**candidate["training"])

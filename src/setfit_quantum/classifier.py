@@ -63,8 +63,10 @@ _TRAINING_SETTINGS = (
     "optimizer",
     "lr_decay",
     "lr_schedule",
+    "momentum",
     "weight_decay",
     "label_smoothing",
+    "final_layer",
     "validation_split",
     "early_stopping_patience",
 )
@@ -146,8 +148,10 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         optimizer: str | OptimizerFactory = "adam",
         lr_decay: float = HeadTrainingArguments.lr_decay,
         lr_schedule: str = HeadTrainingArguments.lr_schedule,
+        momentum: float = HeadTrainingArguments.momentum,
         weight_decay: float = 0.0,
         label_smoothing: float = 0.0,
+        final_layer: str = HeadTrainingArguments.final_layer,
         validation_split: float | None = None,
         early_stopping_patience: int | None = None,
         class_weight: str | Mapping[Any, float] | None = None,
@@ -195,8 +199,10 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         self.optimizer = optimizer
         self.lr_decay = lr_decay
         self.lr_schedule = lr_schedule
+        self.momentum = momentum
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
+        self.final_layer = final_layer
         self.validation_split = validation_split
         self.early_stopping_patience = early_stopping_patience
         self.class_weight = class_weight

@@ -77,7 +77,7 @@ class QuantumHeadConfig:
         multitarget: Whether labels are independent (sigmoid) instead of exclusive (softmax).
         temperature: Divides the logits.
         initialization: How the angles start: `"uniform"` in [-pi, pi] (TorchQuantum's default); `"small"`, normal with
-            standard deviation 0.1; or `"identity"`: uniform in the encoders, and in a second module of one encoding and
+            standard deviation 0.1; or `"identity"`: small in the encoders, and in a second module of one encoding and
             one layer such that qubit q gives minus the sine of latent q, in spite of the entangling gates. None:
             `"identity"` for such a second module, `"uniform"` for others.
         seed: Seed of the initial weights and of shots and noise; None draws one.

@@ -139,7 +139,9 @@ class QuantumEncoders(nn.Module):
         shape = (config.n_encoders, self.circuit.num_parameters)
         assert isinstance(self.weights, nn.parameter.UninitializedParameter)
         self.weights.materialize(shape)
-        initialize_angles(self.weights, config.chosen_initialization, component_generator(self._seed, 0))
+        # Encoders near the identity hand on little but constants: training starts from nothing, not from noise.
+        how = "small" if config.chosen_initialization == "identity" else config.chosen_initialization
+        initialize_angles(self.weights, how, component_generator(self._seed, 0))
 
     def join(self, embeddings: Tensor, config: QuantumHeadConfig, backend: Backend) -> tuple[Backend, Tensor] | None:
         """A backend that runs these encoders together with the circuit behind them, and the amplitudes that it takes.

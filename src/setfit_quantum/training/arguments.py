@@ -15,6 +15,7 @@ from setfit_quantum.training.metrics import METRICS
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 LR_SCHEDULES = ("constant", "cosine")
+FINAL_LAYERS = ("trained", "lda")
 
 Metric = str | Callable[[np.ndarray, np.ndarray], float]
 OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
@@ -32,6 +33,7 @@ class HeadTrainingArguments:
         learning_rate: Of the first epoch; epoch e (from 0) uses `learning_rate * lr_decay**e`, times the schedule.
         optimizer: `"adam"` (weight decay as an L2 term), `"adamw"` (decoupled), `"sgd"`, or a callable that takes
             the parameters and returns an optimizer (`learning_rate` and `weight_decay` are then its own affair).
+        momentum: Of `"sgd"`, as Nesterov's; 0 is none.
         lr_decay: Factor on the learning rate after each epoch; 1 keeps it constant.
         lr_schedule: `"constant"`, or `"cosine"`: the rate falls to 0 over all epochs, along half a cosine.
         weight_decay: Weight decay; 0 stays 0.
@@ -51,6 +53,8 @@ class HeadTrainingArguments:
         calibrate: Whether to fit the head's temperature to the validation data afterwards, so that its probabilities
             mean what they say (any earlier temperature is given up first).
         label_smoothing: Share of the target that is spread over all classes.
+        final_layer: How the head's last linear layer ends: `"trained"` with the rest; or `"lda"`: replaced after the
+            training by a linear discriminant analysis of what it takes on the training data, in closed form.
         max_grad_norm: Gradients of a greater norm are scaled down to it; None: no limit.
         seed: Seed of the order of the samples, of the validation split and of any dropout.
         checkpoint_dir: Folder for checkpoints; None writes none.
@@ -72,6 +76,7 @@ class HeadTrainingArguments:
     batch_size: int = 16
     learning_rate: float = 0.01
     optimizer: str | OptimizerFactory = "adam"
+    momentum: float = 0.0
     lr_decay: float = 1.0
     lr_schedule: str = "constant"
     weight_decay: float = 0.0
@@ -84,6 +89,7 @@ class HeadTrainingArguments:
     class_weights: ClassWeights = None
     calibrate: bool = False
     label_smoothing: float = 0.0
+    final_layer: str = "trained"
     max_grad_norm: float | None = None
     seed: int = 42
     checkpoint_dir: str | Path | None = None
@@ -109,6 +115,13 @@ class HeadTrainingArguments:
             raise ValueError(f"Argument `lr_decay` must be at most 1, but got {self.lr_decay!r}.")
         if self.max_grad_norm is not None:
             _check_positive("max_grad_norm", self.max_grad_norm)
+        if not 0 <= check_float("momentum", self.momentum) < 1:
+            raise ValueError(f"Argument `momentum` must be at least 0 and below 1, but got {self.momentum!r}.")
+        if self.momentum > 0 and self.optimizer != "sgd":
+            raise ValueError(
+                f"Argument `momentum` must be 0 with optimizer={self.optimizer!r}, but got {self.momentum}."
+            )
+        check_choice("final_layer", self.final_layer, FINAL_LAYERS)
         if not 0 <= check_float("label_smoothing", self.label_smoothing) < 1:
             raise ValueError(f"Argument `label_smoothing` must be in [0, 1), but got {self.label_smoothing!r}.")
         if self.validation_split is not None and not 0 < check_float("validation_split", self.validation_split) < 1:

@@ -34,7 +34,7 @@ class EpochRunner:
     ) -> None:
         self.generator = torch.Generator().manual_seed(arguments.seed)
         self._head = head
-        self._data = data
+        self.data = data
         self._optimizer = optimizer
         self._criterion = criterion
         self._metric = metric
@@ -60,7 +60,7 @@ class EpochRunner:
         Raises:
             TrainingDivergedError: Naming the step whose loss was not finite, or the weight that is not.
         """
-        head, data = self._head, self._data
+        head, data = self._head, self.data
         head.train()
         order = torch.randperm(len(data), generator=self.generator).to(data.targets.device)
         losses: list[Tensor] = []

@@ -25,6 +25,7 @@ _FREE_ARGUMENTS = (
     "show_progress_bar",
     "log_every",
     "calibrate",
+    "final_layer",
     "device",
 )
 # Seen in the shapes of the parameters.

@@ -18,6 +18,7 @@ from setfit_quantum.training.calibrating import calibrate_head, check_calibratab
 from setfit_quantum.training.callbacks import CallbackList, HeadTrainingState
 from setfit_quantum.training.data import TrainingData, device_of, prepare_training_data
 from setfit_quantum.training.epoch import EpochRunner, evaluate
+from setfit_quantum.training.final_layer import check_closed_form, fit_final_layer
 from setfit_quantum.training.fingerprint import fingerprint
 from setfit_quantum.training.losses import build_criterion, resolve_class_weights
 from setfit_quantum.training.metrics import build_metric
@@ -73,6 +74,8 @@ def train_head(
     callback_list = CallbackList(callbacks)
     if arguments.calibrate:
         check_calibratable(head)
+    if arguments.final_layer != "trained":
+        check_closed_form(head)
     if arguments.device is not None:
         head.to(arguments.device)
     with own_randomness(device_of(head), arguments.seed):
@@ -128,6 +131,7 @@ class _Run:
             arguments.class_weights, data.train.targets, n_outputs=data.n_outputs, names=data.names
         )
         self.head = head
+        self.class_weights = weights
         self.arguments = arguments
         self.callbacks = callbacks
         self.validation = None if data.validation is None else data.validation.to(device)
@@ -171,6 +175,7 @@ class _Run:
             raise
         finally:
             self.head.train(was_training)
+        final_metric = self._fit_final_layer()
         temperature = None
         if self.arguments.calibrate and self.validation is not None:
             temperature = calibrate_head(self.head, self.validation)
@@ -178,7 +183,7 @@ class _Run:
         return HeadTrainingResult(
             history=self.state.history,
             best_epoch=self.selection.best_epoch,
-            best_metric=self.selection.best_metric,
+            best_metric=self.selection.best_metric if final_metric is None else final_metric,
             label_names=self.state.label_names,
             epochs_run=self.state.epoch,
             stopped_early=self.selection.exhausted(self.arguments),
@@ -186,6 +191,13 @@ class _Run:
             resumed_from=resumed_from,
             temperature=temperature,
         )
+
+    def _fit_final_layer(self) -> float | None:
+        """The last layer in closed form where asked; the validation metric since, or None."""
+        if self.arguments.final_layer == "trained":
+            return None
+        fit_final_layer(self.head, self.epochs.data, self.class_weights)
+        return None if self.validation is None else evaluate(self.head, self.validation, self.criterion, self.metric)[1]
 
     def _resume(self) -> Path | None:
         found = self.checkpoints.load()

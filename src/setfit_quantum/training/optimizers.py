@@ -31,10 +31,11 @@ def build_optimizer(head: nn.Module, arguments: HeadTrainingArguments) -> torch.
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise TypeError(f"Argument `optimizer` must return a torch.optim.Optimizer, but it returned {optimizer!r}.")
         return optimizer
+    settings = {"momentum": arguments.momentum, "nesterov": arguments.momentum > 0} if arguments.momentum > 0 else {}
     # A quantum head has a handful of tiny tensors: the fused step takes a third of the time of the others.
     fused = all(p.dtype.is_floating_point and p.device.type in ("cpu", "cuda") for p in parameters)
     built: torch.optim.Optimizer = _CLASSES[arguments.optimizer](
-        parameters, lr=arguments.learning_rate, weight_decay=arguments.weight_decay, fused=fused or None
+        parameters, lr=arguments.learning_rate, weight_decay=arguments.weight_decay, fused=fused or None, **settings
     )
     return built
 

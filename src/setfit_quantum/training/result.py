@@ -16,7 +16,7 @@ class HeadTrainingResult:
             over the epoch's steps), `eval_loss` and `eval_metric` (None where not evaluated), `seconds`. A metric
             of `"loss"` appears as `eval_metric` too; `train_metric` is then None.
         best_epoch: Best epoch by the validation metric, or None without validation data.
-        best_metric: Its metric.
+        best_metric: Its metric; with `final_layer="lda"` that of the head with its new last layer.
         label_names: Names of the classes by number, or None where labels are numbers without names.
         epochs_run: Epochs of the whole training, those before a resume included.
         stopped_early: Whether early stopping ended it.

@@ -25,6 +25,8 @@ _SAME_NAME = (
     "class_weights",
     "calibrate",
     "label_smoothing",
+    "momentum",
+    "final_layer",
     "checkpoint_dir",
     "save_every",
     "resume",
@@ -58,6 +60,8 @@ class TrainingArguments(_SetFitArguments):
         class_weights: `"balanced"`, one weight per class, or None.
         calibrate: Whether to fit the head's temperature to the validation data afterwards.
         label_smoothing: Share of the target that is spread over all classes.
+        momentum: Of the head's `"sgd"`.
+        final_layer: How the head's last linear layer ends, `"trained"` or `"lda"` (in closed form).
         checkpoint_dir: Folder for checkpoints of the head's training.
         save_every: Epochs between them.
         resume: Whether to go on from one.
@@ -88,6 +92,8 @@ class TrainingArguments(_SetFitArguments):
     class_weights: ClassWeights = None
     calibrate: bool = False
     label_smoothing: float = _head.label_smoothing
+    momentum: float = _head.momentum
+    final_layer: str = _head.final_layer
     checkpoint_dir: str | Path | None = None
     save_every: int = _head.save_every
     resume: bool | str | Path = _head.resume

@@ -1,0 +1,88 @@
+"""A trained head's last linear layer in closed form: linear discriminant analysis of the circuit's expectations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from setfit_quantum.training.data import LabelledEmbeddings
+from setfit_quantum.training.metrics import targets_to_numpy
+
+_ABSENT = 30.0
+"""How far below all others the logit of a class without training samples lies."""
+
+
+def check_closed_form(head: Any) -> None:
+    """Refuse a head whose last layer cannot be fitted in closed form.
+
+    Raises:
+        ValueError: No last linear layer, a frozen one, or several labels.
+    """
+    linear = getattr(head, "linear", None)
+    if not hasattr(head, "last_features") or not isinstance(linear, nn.Linear):
+        raise ValueError(
+            "Argument `final_layer` must be 'trained' for a head without a final linear layer, but got 'lda' with a "
+            f"{type(head).__name__}."
+        )
+    if head.multitarget:
+        raise ValueError("Argument `final_layer` must be 'trained' with several labels (multitarget), but got 'lda'.")
+    if not linear.weight.requires_grad:
+        raise ValueError("Argument `final_layer` must be 'trained' where that layer is frozen, but got 'lda'.")
+
+
+def fit_final_layer(head: Any, data: LabelledEmbeddings, class_weights: Tensor | None = None) -> None:
+    """Replace weights and biases of the last linear layer by those of a linear discriminant analysis.
+
+    The classes' means and their common covariance, shrunk as Ledoit and Wolf do, give the logits in closed form. A few
+    samples determine them better than gradient steps do, which end where the training samples are told apart.
+
+    Args:
+        head: A trained head that `check_closed_form` accepts.
+        data: The training data, on the head's device.
+        class_weights: Shape (n_classes,): weigh the classes' shares; None: their shares of the samples.
+    """
+    was_training = head.training
+    head.eval()
+    try:
+        with torch.no_grad():
+            features = head.last_features(data.embeddings).double().cpu().numpy()
+    finally:
+        head.train(was_training)
+    targets = targets_to_numpy(data.targets)
+    weights = None if class_weights is None else class_weights.double().cpu().numpy()
+    coefficients, intercepts = discriminant(features, targets, head.config.out_features, weights)
+    with torch.no_grad():
+        if head.config.one_logit:  # the logits are (-l, l)
+            coefficients, intercepts = np.diff(coefficients, axis=0) / 2, np.diff(intercepts) / 2
+        head.linear.weight.copy_(torch.from_numpy(coefficients))
+        head.linear.bias.copy_(torch.from_numpy(intercepts))
+
+
+def discriminant(
+    features: NDArray[np.float64], targets: NDArray[np.int64], n_classes: int, weights: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coefficients (n_classes, n_features) and intercepts (n_classes,) of logits that give the posterior."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    present, counts = np.unique(targets, return_counts=True)
+    shares = counts * (1.0 if weights is None else weights[present])
+    if len(present) == 1 or not np.any(shares > 0):
+        shares = np.ones(len(present))
+    shares = np.maximum(shares / shares.sum(), 1e-9)
+    coefficients = np.zeros((n_classes, features.shape[1]))
+    intercepts = np.zeros(n_classes)
+    if len(present) > 1:
+        found = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=shares / shares.sum())
+        found.fit(features, targets)
+        rows, offsets = found.coef_, found.intercept_
+        if len(present) == 2:  # scikit-learn keeps the difference alone
+            rows, offsets = np.concatenate([-rows, rows]) / 2, np.concatenate([-offsets, offsets]) / 2
+        # Only differences of logits count; without the mean they stay small.
+        coefficients[present], intercepts[present] = rows - rows.mean(axis=0), offsets - offsets.mean()
+    absent = np.setdiff1d(np.arange(n_classes), present)
+    intercepts[absent] = intercepts[present].min() - _ABSENT
+    return coefficients, intercepts

@@ -1,0 +1,136 @@
+"""The last layer in closed form: linear discriminant analysis of the circuit's expectations."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from setfit_quantum import QuantumHead, QuantumHeadClassifier
+from setfit_quantum.training import HeadTrainingArguments, train_head
+from setfit_quantum.training.final_layer import discriminant
+
+SMALL = {"n_qubits": 3, "encoder_layers": 1, "n_reuploads": 1, "n_layers": 1, "seed": 0}
+QUICK = {"num_epochs": 3, "show_progress_bar": False, "final_layer": "lda"}
+
+
+def blobs(n_classes: int, n: int = 30, width: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    centres = 2 * torch.randn(n_classes, width, generator=generator)
+    targets = torch.arange(n_classes).repeat_interleave(n)
+    return centres[targets] + torch.randn(len(targets), width, generator=generator), targets
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+def test_the_posterior_is_scikit_learns(n_classes):
+    x, y = blobs(n_classes)
+    coefficients, intercepts = discriminant(x.double().numpy(), y.numpy(), n_classes, None)
+    logits = x.double().numpy() @ coefficients.T + intercepts
+    ours = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(x.double().numpy(), y.numpy())
+    assert np.allclose(ours, theirs.predict_proba(x.double().numpy()), atol=1e-9)
+
+
+def test_a_class_without_samples_is_never_chosen():
+    x, y = blobs(2)
+    coefficients, intercepts = discriminant(x.double().numpy(), 2 * y.numpy(), 4, None)
+    chosen = (x.double().numpy() @ coefficients.T + intercepts).argmax(axis=1)
+    assert set(chosen) == {0, 2}
+
+
+def test_one_class_alone_is_always_chosen():
+    x, _ = blobs(1)
+    coefficients, intercepts = discriminant(x.double().numpy(), np.ones(len(x), dtype=np.int64), 3, None)
+    assert set((x.double().numpy() @ coefficients.T + intercepts).argmax(axis=1)) == {1}
+
+
+def test_features_that_never_change_do_no_harm():
+    x, y = blobs(2)
+    wide = np.concatenate([x.double().numpy(), np.ones((len(x), 2))], axis=1)
+    coefficients, intercepts = discriminant(wide, y.numpy(), 2, None)
+    assert np.isfinite(coefficients).all()
+    assert np.isfinite(intercepts).all()
+    constant = discriminant(np.ones((4, 3)), np.array([0, 1, 0, 1]), 2, None)
+    assert all(np.isfinite(part).all() for part in constant)
+
+
+@pytest.mark.parametrize("settings", [{}, {"one_logit": True}, {"classifier": "mlp", "classifier_hidden_dim": 4}])
+def test_only_the_last_layer_changes(settings):
+    x, y = blobs(2)
+    values = SMALL | settings
+    if "classifier" in settings:
+        values = {name: value for name, value in values.items() if name not in ("n_reuploads", "n_layers")}
+    heads = [QuantumHead(6, 2, **values) for _ in range(2)]
+    train_head(heads[0], x, y, HeadTrainingArguments(**QUICK | {"final_layer": "trained"}))
+    train_head(heads[1], x, y, HeadTrainingArguments(**QUICK))
+    for (name, plain), (_, closed) in zip(heads[0].state_dict().items(), heads[1].state_dict().items(), strict=True):
+        assert torch.equal(plain, closed) is not name.startswith("linear"), name
+    with torch.no_grad():
+        features = heads[1].last_features(x).double().numpy()
+        logits = heads[1].eval()(x)[0]
+    coefficients, intercepts = discriminant(features, y.numpy(), 2, None)
+    expected = features @ coefficients.T + intercepts
+    assert np.allclose((logits[:, 1] - logits[:, 0]).numpy(), expected[:, 1] - expected[:, 0], atol=1e-4)
+
+
+def test_class_weights_shift_the_decision():
+    x, y = blobs(2)
+    _, plain = discriminant(x.double().numpy(), y.numpy(), 2, None)
+    _, weighted = discriminant(x.double().numpy(), y.numpy(), 2, np.array([1.0, 9.0]))
+    assert weighted[1] - weighted[0] > plain[1] - plain[0] + 1
+
+
+def test_the_reported_metric_is_that_of_the_new_layer():
+    x, y = blobs(3)
+    head = QuantumHead(6, 3, **SMALL)
+    result = train_head(head, x, y, HeadTrainingArguments(**QUICK), eval_embeddings=x[::2], eval_labels=y[::2])
+    assert result.best_metric == pytest.approx(float((head.predict(x[::2]) == y[::2]).float().mean()))
+
+
+def test_a_resumed_training_ends_with_the_same_layer(tmp_path):
+    x, y = blobs(2)
+    whole, resumed = (QuantumHead(6, 2, **SMALL) for _ in range(2))
+    train_head(whole, x, y, HeadTrainingArguments(**QUICK))
+    first = HeadTrainingArguments(**QUICK | {"num_epochs": 1, "checkpoint_dir": tmp_path})
+    train_head(resumed, x, y, first)
+    train_head(resumed, x, y, first.with_changes(num_epochs=3))
+    for name, value in whole.state_dict().items():
+        assert torch.allclose(value, resumed.state_dict()[name], atol=1e-6), name
+
+
+def test_what_has_no_last_layer_is_refused():
+    x, y = blobs(2)
+    for settings, message in (
+        ({"final_linear": False}, "without a final linear layer"),
+        ({"multitarget": True}, "several labels"),
+        ({"frozen": ("classifier",)}, "frozen"),
+    ):
+        labels = torch.stack([y, 1 - y], dim=1) if "multitarget" in settings else y
+        with pytest.raises(ValueError, match=message):
+            train_head(QuantumHead(6, 2, **SMALL | settings), x, labels, HeadTrainingArguments(**QUICK))
+    with pytest.raises(ValueError, match="`final_layer`"):
+        HeadTrainingArguments(final_layer="ridge")
+
+
+def test_the_estimator_takes_it():
+    x, y = blobs(2)
+    plain, closed = (
+        QuantumHeadClassifier(**{k: v for k, v in SMALL.items() if k != "seed"}, random_state=0, num_epochs=2,
+                              final_layer=final_layer).fit(x.numpy(), y.numpy())
+        for final_layer in ("trained", "lda")
+    )  # fmt: skip
+    assert not np.allclose(plain.predict_proba(x.numpy()), closed.predict_proba(x.numpy()))
+
+
+def test_momentum_belongs_to_sgd():
+    with pytest.raises(ValueError, match="`momentum` must be 0 with optimizer='adam'"):
+        HeadTrainingArguments(momentum=0.9)
+    with pytest.raises(ValueError, match="`momentum` must be at least 0 and below 1"):
+        HeadTrainingArguments(momentum=1.0, optimizer="sgd")
+    x, y = blobs(2)
+    ends = []
+    for momentum in (0.0, 0.9):
+        head = QuantumHead(6, 2, **SMALL)
+        train_head(head, x, y, HeadTrainingArguments(num_epochs=2, show_progress_bar=False, optimizer="sgd",
+                                                     momentum=momentum))  # fmt: skip
+        ends.append(head.circuit_weights.detach().clone())
+    assert not torch.allclose(*ends)
