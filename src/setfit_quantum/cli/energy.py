@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from setfit_quantum.cli import options
-from setfit_quantum.cli.console import build_table, emit_json, results
-from setfit_quantum.cli.errors import checking_input
+from setfit_quantum.cli.console import build_table, emit_json, note, results, working
+from setfit_quantum.cli.errors import BadInput, checking_input
 
 
 def register(app: typer.Typer) -> None:
@@ -28,12 +28,27 @@ def energy(
     watts_per_qubit: Annotated[float, typer.Option(help="Power of the quantum processor per qubit.")] = 300.0,
     gpu_watts: Annotated[float, typer.Option(help="Power of the GPU.")] = 700.0,
     gpu_flops: Annotated[float, typer.Option(help="Rate of the GPU in double precision, FLOP/s.")] = 34e12,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also measure this package's own engine, on one core of this machine.")
+    ] = False,
+    watts: Annotated[
+        float | None,
+        typer.Option(
+            help="With --measure: power of one core.",
+            show_default="what the processor counts (RAPL) where it can be read, else 3.75 W",
+        ),
+    ] = None,
+    measure_up_to: Annotated[
+        int, typer.Option(metavar="QUBITS", help="With --measure: qubits to go up to, in steps of 2.", min=4, max=24)
+    ] = 16,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
     """Estimate the energy of one inference: quantum processor against a GPU that simulates it."""
     from setfit_quantum import energy as model
 
+    if watts is not None and not measure:
+        raise BadInput("Argument `--watts` needs --measure.")
     with checking_input():
         settings = model.EnergySettings(
             gate_times=gate_times,
@@ -51,6 +66,7 @@ def energy(
     meeting = model.find_meeting_point(build, settings)
     shown = sorted({10, 20, 30, 40, 50} | ({crossover - 1, crossover} if crossover and crossover > 2 else set()))
     curve = model.energy_curve(shown, build, settings)
+    measured = _measure_engine(range(4, measure_up_to + 1, 2), watts, preset) if measure else []
     if as_json:
         emit_json(
             {
@@ -60,6 +76,7 @@ def energy(
                 "settings": asdict(settings),
                 "gate_times_source": model.GATE_TIMES[gate_times].source,
                 "curve": [asdict(estimate) for estimate in curve],
+                **({"engine": [_beside(one, build, settings) for one in measured]} if measure else {}),
             }
         )
         return
@@ -79,3 +96,33 @@ def energy(
         results.print(
             f"The GPU needs more from {crossover} qubits on (the curves meet at {meeting:.2f}).", markup=False
         )
+    if measured:
+        table = build_table(
+            "This engine, measured on one core", "qubits", "ms", "J", "GPU, J", "QPU, J", "whole head, J"
+        )
+        for one in measured:
+            beside = _beside(one, build, settings)
+            figures = (one.circuit_joules, beside["gpu_joules"], beside["qpu_joules"], one.head_joules)
+            table.add_row(str(one.n_qubits), f"{1e3 * one.circuit_seconds:.3g}", *(f"{value:.2g}" for value in figures))
+        results.print(table)
+        results.print(
+            "Measured: the second module on a batch, per inference, and the whole head. Power: "
+            f"{measured[-1].watts:.3g} W ({measured[-1].source}).\nGPU and QPU: by the formulas above, the GPU at its full rate.",
+            markup=False,
+        )
+
+
+def _measure_engine(qubits: range, watts: float | None, preset: str) -> list[Any]:
+    from setfit_quantum.experiments.engine_energy import measure_engine_energy
+
+    note(f"Measuring circuits of {qubits[0]} to {qubits[-1]} qubits on one core ...")
+    with checking_input(), working():
+        return list(measure_engine_energy(list(qubits), watts, preset=preset))
+
+
+def _beside(one: Any, build: Any, settings: Any) -> dict[str, Any]:
+    """A measurement beside what the formulas say of its number of qubits."""
+    from setfit_quantum.energy import estimate_energy
+
+    estimate = estimate_energy(build(one.n_qubits), settings)
+    return asdict(one) | {"gpu_joules": estimate.gpu_joules, "qpu_joules": estimate.qpu_joules}
