@@ -106,6 +106,7 @@ def test_cards_say_how_both_halves_are_used(tiny_body, pipeline, tmp_path):
     ):
         card = (tmp_path / f"model-{part}" / "README.md").read_text()
         assert line in card
+        assert "(with the folder or id of the other half in place of `" in card
         assert f"This is the {part} half of an aspect based sentiment model" in card
         assert "setfit_quantum.AbsaModel" in card
         assert "SetFitModel" not in card.split("## Labels")[0]

@@ -70,6 +70,9 @@ def test_every_kind_of_model_travels_whole(hub: HubServer, tmp_path: Path, tiny_
         files = hub.files(f"tester/{name}")
         assert not [file for file in files if file.endswith((".pkl", ".bin", ".py"))]
     assert "pipeline_tag: image-classification" in hub.files("tester/images")["README.md"].decode()
+    card = hub.files("tester/absa-polarity")["README.md"].decode()
+    assert 'AbsaModel.from_pretrained("ASPECT_MODEL", "tester/absa-polarity")' in card
+    assert "with its extra `absa`, then (with the folder or id of the other half in place of `ASPECT_MODEL`):" in card
     assert json.loads(hub.files("tester/absa-polarity")["config_setfit.json"])["spacy_model"] == str(
         tmp_path / "pipeline"
     )

@@ -76,8 +76,8 @@ def _usage_of_half(place: str, part: str, *, quantum: bool) -> str:
     ]
     return (
         f"This is the {part} half of an aspect based sentiment model: {what}. Install the Python package `{LIBRARY}` "
-        f"with its extra `absa`{place_note(place)}, and the folder or id of the other half in place of "
-        f"`{halves['polarity' if part == 'aspect' else 'aspect']}`, then:\n\n"
+        f"with its extra `absa`{place_note(place)}, then (with the folder or id of the other half in place of "
+        f"`{halves['polarity' if part == 'aspect' else 'aspect']}`):\n\n"
         + block("\n".join(lines), "python")
         + "\n\n"
         + _plain_setfit(quantum, unknown="text").replace("SetFitModel", "AbsaModel")
