@@ -170,6 +170,8 @@ def test_wrong_arguments_are_named_before_any_work(model: SetFitModel) -> None:
         (ValueError, "columns 'text' and 'label'", (TEXTS, NUMBERS), {"eval_dataset": {"sentence": TEXTS}}),
         (TypeError, r"must be \(texts, labels\)", (TEXTS, NUMBERS), {"validation_data": TEXTS}),
         (ValueError, "`max_length` must be at least 1", (TEXTS, NUMBERS), {"max_length": 0}),
+        (ValueError, "`calibrate=True` needs validation data", (TEXTS, NUMBERS), {"calibrate": True}),
+        (ValueError, "`y_train` must hold at least two classes, but all 16", (TEXTS, [0] * 16), {}),
     ):
         with pytest.raises(error, match=match):
             model.fit(*args, **kwargs)

@@ -10,6 +10,7 @@ from setfit_quantum.model.body import check_texts, limited_length
 from setfit_quantum.model.end_to_end import train_end_to_end
 from setfit_quantum.model.mistakes import warn_of_unnamed
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult, train_head
+from setfit_quantum.training.data import check_two_classes, check_validation_given
 from setfit_quantum.training.labels import UnknownLabelError, encode_labels, encode_name_rows
 from setfit_quantum.training.modes import preserved
 
@@ -121,6 +122,7 @@ def fit_module_head(
 ) -> HeadTrainingResult:
     """Train the head (with `end_to_end` the body too), and leave the body's freeze and mode as they were."""
     names = model.labels if label_names is None else label_names
+    check_validation_given(arguments, given=validation is not None)
     texts = _check_pairs(model, names, "x_train", x_train, "y_train", y_train)
     eval_texts, eval_labels = (None, None)
     if validation is not None:
@@ -196,4 +198,6 @@ def _check_pairs(
             f"Arguments `{texts_name}` and `{labels_name}` must have the same length, but got {len(values)} and "
             f"{len(encoded.targets)}."
         )
+    if not allow_gaps and not multitarget:
+        check_two_classes(encoded, labels_name)
     return values

@@ -107,23 +107,50 @@ def prepare_training_data(
     tensor = check_embeddings(embeddings, dtype=_dtype_of(head))
     encoded = encode_labels(labels, label_names=label_names, multitarget=multitarget, n_classes=outputs)
     _check_lengths(tensor, encoded.targets, "embeddings", "labels")
-    if not multitarget and len(torch.unique(encoded.targets)) < 2:
-        number = int(encoded.targets[0])
-        only = number if encoded.names is None else encoded.names[number]
-        raise ValueError(
-            f"Argument `labels` must hold at least two classes, but all {len(tensor)} samples have one class: {only!r}."
-        )
+    if not multitarget:
+        check_two_classes(encoded, "labels")
+    check_validation_given(arguments, given=eval_embeddings is not None)
     train, validation = LabelledEmbeddings(tensor, encoded.targets), None
     if eval_embeddings is not None:
         validation = _prepare_evaluation_data(head, eval_embeddings, eval_labels, encoded, tensor.shape[1])
     elif arguments.validation_split is not None:
         train, validation = split_validation(train, arguments.validation_split, arguments.seed)
-    elif arguments.select_best or arguments.early_stopping_patience is not None or arguments.calibrate:
+    n_outputs = shape_head(head, tensor, encoded.n_classes)
+    return TrainingData(train, validation, encoded.n_classes, n_outputs, encoded.names, multitarget)
+
+
+def check_two_classes(encoded: EncodedLabels, argument: str) -> None:
+    """Refuse class numbers that are all the same.
+
+    Raises:
+        ValueError: Naming the argument and the class.
+    """
+    if len(torch.unique(encoded.targets)) >= 2:
+        return
+    number = int(encoded.targets[0])
+    only = number if encoded.names is None else encoded.names[number]
+    raise ValueError(
+        f"Argument `{argument}` must hold at least two classes, but all {len(encoded.targets)} samples have one class: "
+        f"{only!r}."
+    )
+
+
+def check_validation_given(arguments: HeadTrainingArguments, *, given: bool) -> None:
+    """Refuse settings that need validation data where there will be none.
+
+    Args:
+        arguments: The settings.
+        given: Whether there is evaluation data.
+
+    Raises:
+        ValueError: Naming the setting.
+    """
+    if given or arguments.validation_split is not None:
+        return
+    if arguments.select_best or arguments.early_stopping_patience is not None or arguments.calibrate:
         name = "select_best=True" if arguments.select_best else "early_stopping_patience"
         name = "calibrate=True" if arguments.calibrate else name
         raise ValueError(f"Argument `{name}` needs validation data: give evaluation data or `validation_split`.")
-    n_outputs = shape_head(head, tensor, encoded.n_classes)
-    return TrainingData(train, validation, encoded.n_classes, n_outputs, encoded.names, multitarget)
 
 
 def _prepare_evaluation_data(
