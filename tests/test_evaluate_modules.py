@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 from datasets import Image as ImageFeature
+from sklearn.linear_model import LogisticRegression
 
 from bodies import NAMES, TEXTS
 from image_bodies import KINDS, PICTURES
@@ -62,6 +63,8 @@ def test_the_evaluator_takes_our_models(tiny_body):
     )
     expected = np.mean([a == b for a, b in zip(model.predict(TEXTS), NAMES, strict=True)])
     assert found["accuracy"] == pytest.approx(expected)
+    again = evaluator().compute(model_or_pipeline=model, data=data, metric=Accuracy(), label_mapping=model.label2id)
+    assert again["accuracy"] == found["accuracy"]
     with pytest.raises(ValueError, match="must be of the task 'image-classification', but is of 'text-classification'"):
         evaluator("image-classification").prepare_pipeline(model.as_pipeline())
     with pytest.raises(ValueError, match="Argument `task` must be one of"):
@@ -94,3 +97,9 @@ def test_a_pipeline_gives_labels_with_probabilities(tiny_body):
     assert both[0] == found[0]
     with pytest.raises(ValueError, match="must give one label per text"):
         model_of(tiny_body, multitarget=True).as_pipeline()
+
+
+def test_a_pipeline_of_a_scikit_learn_head_without_names(tiny_body):
+    model = SetFitModel.from_pretrained(tiny_body, head=LogisticRegression(), device="cpu")
+    model.fit(TEXTS, [3 + int(name == "positive") for name in NAMES])
+    assert [one["label"] for one in model.as_pipeline()(TEXTS)] == model.predict(TEXTS).tolist()

@@ -44,7 +44,7 @@ def load_module(name: str, **options: Any) -> Any:
 
 
 def evaluator(task: str = "text-classification") -> Any:
-    """The `evaluate` library's evaluator of a task, taking what `SetFitModel.as_pipeline()` gives.
+    """The `evaluate` library's evaluator of a task, taking a `SetFitModel`, or what its `as_pipeline()` gives.
 
     It differs from `evaluate.evaluator(task)` in one respect: with transformers 5 that one fails on every pipeline,
     since it looks for a class that transformers no longer has.
@@ -63,7 +63,9 @@ def evaluator(task: str = "text-classification") -> Any:
 
     class _Evaluator(original):  # type: ignore[misc,valid-type]
         def prepare_pipeline(self, model_or_pipeline: Any, *args: Any, **kwargs: Any) -> Any:
-            """The pipeline itself where it is one of this package."""
+            """The pipeline of a model of this package, or the pipeline itself."""
+            if hasattr(model_or_pipeline, "as_pipeline"):
+                model_or_pipeline = model_or_pipeline.as_pipeline()
             if getattr(model_or_pipeline, "is_setfit_quantum", False):
                 if model_or_pipeline.task != self.task:
                     raise ValueError(

@@ -56,8 +56,10 @@ class ClassificationPipeline:
         if self.model.modality == "text":
             values = [_take_text(value) for value in values]
         shares = np.atleast_2d(np.asarray(self.model.predict_proba(values, batch_size=batch_size, as_numpy=True)))
-        head: Any = self.model.model_head
-        names = self.model.labels or getattr(head, "classes_", None) or range(shares.shape[1])
+        names: Any = self.model.labels
+        if not names:
+            classes = getattr(self.model.model_head, "classes_", None)
+            names = range(shares.shape[1]) if classes is None else np.asarray(classes).tolist()
         results: list[Any] = []
         for row in shares:
             order = np.argsort(-row, kind="stable")[: None if top_k is None else int(top_k)]
