@@ -151,7 +151,7 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):
         momentum: float = HeadTrainingArguments.momentum,
         weight_decay: float = 0.0,
         label_smoothing: float = 0.0,
-        final_layer: str = HeadTrainingArguments.final_layer,
+        final_layer: str | None = HeadTrainingArguments.final_layer,
         validation_split: float | None = None,
         early_stopping_patience: int | None = None,
         class_weight: str | Mapping[Any, float] | None = None,

@@ -54,7 +54,8 @@ class HeadTrainingArguments:
             mean what they say (any earlier temperature is given up first).
         label_smoothing: Share of the target that is spread over all classes.
         final_layer: How the head's last linear layer ends: `"trained"` with the rest; or `"lda"`: replaced after the
-            training by a linear discriminant analysis of what it takes on the training data, in closed form.
+            training by a linear discriminant analysis of what it takes on the training data, in closed form. None:
+            `"lda"` for simulated quantum heads with exclusive classes, `"trained"` for others.
         max_grad_norm: Gradients of a greater norm are scaled down to it; None: no limit.
         seed: Seed of the order of the samples, of the validation split and of any dropout.
         checkpoint_dir: Folder for checkpoints; None writes none.
@@ -89,7 +90,7 @@ class HeadTrainingArguments:
     class_weights: ClassWeights = None
     calibrate: bool = False
     label_smoothing: float = 0.0
-    final_layer: str = "trained"
+    final_layer: str | None = None
     max_grad_norm: float | None = None
     seed: int = 42
     checkpoint_dir: str | Path | None = None
@@ -121,7 +122,8 @@ class HeadTrainingArguments:
             raise ValueError(
                 f"Argument `momentum` must be 0 with optimizer={self.optimizer!r}, but got {self.momentum}."
             )
-        check_choice("final_layer", self.final_layer, FINAL_LAYERS)
+        if self.final_layer is not None:
+            check_choice("final_layer", self.final_layer, FINAL_LAYERS)
         if not 0 <= check_float("label_smoothing", self.label_smoothing) < 1:
             raise ValueError(f"Argument `label_smoothing` must be in [0, 1), but got {self.label_smoothing!r}.")
         if self.validation_split is not None and not 0 < check_float("validation_split", self.validation_split) < 1:

@@ -16,6 +16,28 @@ _ABSENT = 30.0
 """How far below all others the logit of a class without training samples lies."""
 
 
+def resolve_final_layer(head: Any, final_layer: str | None) -> str:
+    """How the last layer of `head` ends: `final_layer`, or what None stands for.
+
+    None is `"lda"` for a head with a circuit before its last layer and exclusive classes, where simulation costs
+    nothing but time; else `"trained"`.
+
+    Raises:
+        ValueError: `"lda"` for a head whose last layer cannot be fitted in closed form.
+    """
+    if final_layer == "lda":
+        check_closed_form(head)
+    if final_layer is not None:
+        return final_layer
+    if not getattr(head, "is_quantum", False) or head.backend.capabilities.hardware_shots:
+        return "trained"
+    try:
+        check_closed_form(head)
+    except ValueError:
+        return "trained"
+    return "lda"
+
+
 def check_closed_form(head: Any) -> None:
     """Refuse a head whose last layer cannot be fitted in closed form.
 

@@ -18,7 +18,7 @@ from setfit_quantum.training.calibrating import calibrate_head, check_calibratab
 from setfit_quantum.training.callbacks import CallbackList, HeadTrainingState
 from setfit_quantum.training.data import TrainingData, device_of, prepare_training_data
 from setfit_quantum.training.epoch import EpochRunner, evaluate
-from setfit_quantum.training.final_layer import check_closed_form, fit_final_layer
+from setfit_quantum.training.final_layer import fit_final_layer, resolve_final_layer
 from setfit_quantum.training.fingerprint import fingerprint
 from setfit_quantum.training.losses import build_criterion, resolve_class_weights
 from setfit_quantum.training.metrics import build_metric
@@ -74,8 +74,7 @@ def train_head(
     callback_list = CallbackList(callbacks)
     if arguments.calibrate:
         check_calibratable(head)
-    if arguments.final_layer != "trained":
-        check_closed_form(head)
+    arguments = arguments.with_changes(final_layer=resolve_final_layer(head, arguments.final_layer))
     if arguments.device is not None:
         head.to(arguments.device)
     with own_randomness(device_of(head), arguments.seed):

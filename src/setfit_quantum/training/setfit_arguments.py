@@ -61,7 +61,7 @@ class TrainingArguments(_SetFitArguments):
         calibrate: Whether to fit the head's temperature to the validation data afterwards.
         label_smoothing: Share of the target that is spread over all classes.
         momentum: Of the head's `"sgd"`.
-        final_layer: How the head's last linear layer ends, `"trained"` or `"lda"` (in closed form).
+        final_layer: How the head's last linear layer ends, `"trained"`, `"lda"` (in closed form) or None.
         checkpoint_dir: Folder for checkpoints of the head's training.
         save_every: Epochs between them.
         resume: Whether to go on from one.
@@ -93,7 +93,7 @@ class TrainingArguments(_SetFitArguments):
     calibrate: bool = False
     label_smoothing: float = _head.label_smoothing
     momentum: float = _head.momentum
-    final_layer: str = _head.final_layer
+    final_layer: str | None = _head.final_layer
     checkpoint_dir: str | Path | None = None
     save_every: int = _head.save_every
     resume: bool | str | Path = _head.resume
