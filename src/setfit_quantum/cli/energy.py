@@ -107,7 +107,8 @@ def energy(
         results.print(table)
         results.print(
             "Measured: the second module on a batch, per inference, and the whole head. Power: "
-            f"{measured[-1].watts:.3g} W ({measured[-1].source}).\nGPU and QPU: by the formulas above, the GPU at its full rate.",
+            f"{measured[-1].watts:.3g} W ({measured[-1].source}).\n"
+            "GPU and QPU: by the formulas above, the GPU at its full rate.",
             markup=False,
         )
 
