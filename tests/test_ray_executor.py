@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -184,6 +185,15 @@ def test_ray_is_named_where_it_is_missing(monkeypatch, tmp_path, tiny_body):
     result = run_command("reproduce", "table4", "--quick", "--body", tiny_body, "-o", tmp_path, "--backend", "ray")
     assert result.exit_code == 1
     assert 'pip install "setfit-quantum[ray]"' in result.stderr
+
+
+def test_ray_and_optuna_are_imported_when_they_are_needed():
+    modules = "ray_executor, search, screening, executors"
+    script = (
+        f"import sys\nfrom setfit_quantum.experiments import {modules}\n"
+        "loaded = {'ray', 'optuna'} & set(sys.modules)\nassert not loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.parametrize("command", [("reproduce", "table4", "--quick"), ("compare", "bundled:reviews")])
