@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import setfit_quantum
 from setfit_quantum.cli.app import app
 from setfit_quantum.experiments import ray_executor
-from setfit_quantum.experiments.executors import build_executor
+from setfit_quantum.experiments.executors import ClusterError, build_executor
 from setfit_quantum.experiments.ray_executor import RayExecutor
 from setfit_quantum.experiments.result_file import ResultFile
 from setfit_quantum.experiments.run_settings import Run
@@ -134,10 +134,22 @@ def die_always(run):
     return {"validation": {"accuracy": 1.0, "loss": None}, "threads": os.environ["OMP_NUM_THREADS"]}
 
 
-def test_a_run_that_no_worker_survives_is_recorded_and_stops_nothing(cluster):
+@pytest.fixture
+def connection(cluster):
+    """A connection of the caller's own, which is used and left alone."""
+    import ray
+
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield ray
+    assert ray.is_initialized()
+    ray.shutdown()
+
+
+def test_lost_runs_and_nodes_that_cannot_do_any(connection, monkeypatch):
+    """What no worker survives is recorded and stops nothing; a node with another version is refused."""
     runs = [Run({"kind": "logistic"}, seed) for seed in range(3)]
     said = []
-    executor = RayExecutor(1, cluster.address, said.append)
+    executor = RayExecutor(1, say=said.append)
     records = run_all(runs, die_always, ResultFile(), executor=executor)
     errors = [record.get("error") for record in records.values()]
     assert errors == [None, "RuntimeError: 2 workers died of this run (out of memory?)", None]
@@ -146,12 +158,9 @@ def test_a_run_that_no_worker_survives_is_recorded_and_stops_nothing(cluster):
         "its run is recorded as failed.",
     ]
     assert records[runs[0].key]["threads"] == "1"
-
-
-def test_a_node_with_another_version_is_refused(cluster, monkeypatch):
     monkeypatch.setattr(ray_executor, "__version__", "0.0.1")
-    with pytest.raises(RuntimeError, match=r"cannot do runs .*0\.0\.1 asks for the run.* on every node"):
-        list(RayExecutor(1, cluster.address).execute(die_always, [Run({"kind": "logistic"}, 0)]))
+    with pytest.raises(ClusterError, match=r"cannot do runs .*0\.0\.1 asks for the run.* on every node"):
+        list(RayExecutor(1).execute(die_always, runs[:1]))
 
 
 def test_a_cluster_that_is_not_there(tmp_path, tiny_body):
