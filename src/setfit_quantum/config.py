@@ -25,6 +25,8 @@ BACKENDS = ("auto", "numba", "torch", "cuda", "torchquantum", "qiskit")
 CUSTOM_BACKEND = "custom:"
 """Begins the recorded name of a backend that is none of ours; a head saved with it runs on `"auto"` when loaded."""
 MAX_COUNT = 10**9
+DEFAULT_ENCODERS = 5
+"""Encoders of a head that is told nothing else, as far as it has qubits for them."""
 MAX_CONNECTIVITY = 9
 """Default encoder connectivity: three layers of it give the L*C = 27 implied by the paper's counts."""
 
@@ -37,7 +39,8 @@ class QuantumHeadConfig:
         in_features: Width of the embedding; None until the first batch is seen.
         out_features: Number of classes (or labels, with `multitarget`).
         n_qubits: Qubits Q of the second module.
-        n_encoders: Number E of quantum encoders; each hands on Q/E expectations.
+        n_encoders: Number E of quantum encoders; each hands on Q/E expectations. None stands for 5 (fewer with fewer
+            qubits, 1 with a classical encoder), and is replaced by that number.
         encoder: First module: `"quantum"`, or `"linear"` or `"mlp"` (the paper's ablation).
         encoder_qubits: Qubits of each encoder; None: the larger of `n_qubits` and what the embedding needs.
         encoder_layers: Layers of the encoder's PQC.
@@ -89,7 +92,7 @@ class QuantumHeadConfig:
     in_features: int | None = None
     out_features: int = 2
     n_qubits: int = 10
-    n_encoders: int = 1
+    n_encoders: int = None  # type: ignore[assignment]  # replaced when constructed
     encoder: str = "quantum"
     encoder_qubits: int | None = None
     encoder_layers: int = 3
@@ -99,14 +102,14 @@ class QuantumHeadConfig:
     classifier: str = "quantum"
     classifier_hidden_dim: int | None = None
     frozen: tuple[str, ...] = ()
-    preprocessing: str | None = None
+    preprocessing: str | None = "center"
     projected_features: int | None = None
-    amplitude_bias: float = 1.0
-    amplitude_noise: float = 0.0
-    latent_scale: float = 1.0
-    n_reuploads: int = 4
+    amplitude_bias: float = 3.0
+    amplitude_noise: float = 1.0
+    latent_scale: float = 7.0
+    n_reuploads: int = 1
     reupload_layers: int = 1
-    n_layers: int = 2
+    n_layers: int = 1
     connectivity: int = 1
     ansatz: tuple[str, str] | None = None
     n_readout: int | None = None
@@ -126,6 +129,9 @@ class QuantumHeadConfig:
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        if self.n_encoders is None:
+            several = self.encoder == "quantum" and isinstance(self.n_qubits, int)
+            self._store("n_encoders", max(1, min(DEFAULT_ENCODERS, self.n_qubits)) if several else 1)
         for name in ("n_encoders", "encoder_layers", "n_reuploads", "reupload_layers", "n_layers", "connectivity"):
             self._store(name, check_int(name, getattr(self, name), minimum=1))
         for name in ("in_features", "encoder_qubits", "encoder_connectivity", "n_readout", "shots", "n_trajectories"):
