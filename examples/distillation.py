@@ -1,7 +1,12 @@
 """A student learns what a teacher says of texts without labels: a quantum student, and a quantum teacher.
 
-python examples/distillation.py
+python examples/distillation.py [DATA]
+
+DATA is a data set as `load_examples` takes it, with a split `test`: a folder of csv files, or an id on the Hub (such as
+SetFit/subj); without it the bundled ones are used.
 """
+
+import sys
 
 from datasets import Dataset
 
@@ -10,8 +15,10 @@ from setfit_quantum.data import draw_few_shot, load_examples
 from setfit_quantum.default_body import resolve_body
 
 
-def main(num_epochs: int = 40, n_qubits: int = 6, per_class: int = 16) -> dict[str, float]:
-    train, test = load_examples("bundled:reviews"), load_examples("bundled:reviews", split="test")
+def main(
+    data: str = "bundled:reviews", num_epochs: int = 40, n_qubits: int = 6, per_class: int = 16, limit: int = 1000
+) -> dict[str, float]:
+    train, test = load_examples(data, limit=limit), load_examples(data, split="test", limit=limit)
     labelled = train.subset(draw_few_shot(train.labels, per_class, seed=0))
     unlabelled = Dataset.from_dict({"text": train.texts})
     heads = {"quantum": lambda: QuantumHead(n_qubits=n_qubits, seed=0), "linear": lambda: ClassicalHead(seed=0)}
@@ -35,4 +42,4 @@ def main(num_epochs: int = 40, n_qubits: int = 6, per_class: int = 16) -> dict[s
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

@@ -1,7 +1,12 @@
 """Probabilities that mean what they say: a temperature from held-out data, and silence where the model is not sure.
 
-python examples/probabilities.py
+python examples/probabilities.py [DATA]
+
+DATA is a data set as `load_examples` takes it, with a split `test`: a folder of csv files, or an id on the Hub (such as
+SetFit/sst2); without it the bundled ones are used.
 """
+
+import sys
 
 from setfit_quantum import QuantumHead, SetFitModel
 from setfit_quantum.calibration import abstention, evaluate_probabilities
@@ -10,8 +15,8 @@ from setfit_quantum.default_body import resolve_body
 from setfit_quantum.evaluate_modules import load_module
 
 
-def main(num_epochs: int = 60, n_qubits: int = 8) -> dict[str, float]:
-    train, test = load_examples("bundled:support"), load_examples("bundled:support", split="test")
+def main(data: str = "bundled:support", num_epochs: int = 60, n_qubits: int = 8, limit: int = 1000) -> dict[str, float]:
+    train, test = load_examples(data, limit=limit), load_examples(data, split="test", limit=limit)
     held_out = train.subset(range(0, len(train), 4))
     rest = train.subset([row for row in range(len(train)) if row % 4])
     model = SetFitModel.from_pretrained(resolve_body(), head=QuantumHead(n_qubits=n_qubits, seed=0))
@@ -32,7 +37,7 @@ def main(num_epochs: int = 60, n_qubits: int = 8) -> dict[str, float]:
             f"calibration error {100 * found.expected_calibration_error:.1f} %, log loss {found.log_loss:.3f}"
         )
 
-    chosen = model.choose_abstention(held_out.texts, held_out.labels, accuracy=0.95)
+    chosen = model.choose_abstention(held_out.texts, held_out.labels, accuracy=0.9)
     found = abstention(model.predict_proba(test.texts), targets, chosen.threshold)
     figures["coverage"], figures["accuracy of answers"] = found.coverage, found.accuracy or 0.0
     print(
@@ -47,4 +52,4 @@ def main(num_epochs: int = 60, n_qubits: int = 8) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

@@ -1,33 +1,32 @@
 """Any number of labels per text, with a quantum head for all of them or one for each, in every way that SetFit knows.
 
-The labels of the bundled support requests are their topic, and `question` where they end with a question mark.
+python examples/several_labels.py [DATA]
 
-python examples/several_labels.py
+DATA is a data set as `load_examples` takes it, with a split `test` and labels joined by a bar (`joy|surprise`): a
+folder of csv files, or an id on the Hub. Without it the bundled support requests are used; their labels are their
+topic, and `question` where they end with a question mark.
 """
 
+import sys
 import tempfile
 
 import numpy as np
 
 from setfit_quantum import QuantumHead, QuantumHeadClassifier, SetFitModel
-from setfit_quantum.data import load_examples
+from setfit_quantum.data import Examples, load_examples
 from setfit_quantum.default_body import resolve_body
 
 STRATEGIES = (None, "one-vs-rest", "multi-output", "classifier-chain")
 
 
-def main(num_epochs: int = 40, n_qubits: int = 4, strategies: tuple = STRATEGIES) -> dict[str, float]:
-    train, test = load_examples("bundled:support"), load_examples("bundled:support", split="test")
-    names = [*train.classes, "question"]
+def main(
+    data: str | None = None, num_epochs: int = 40, n_qubits: int = 4, strategies: tuple = STRATEGIES, limit: int = 500
+) -> dict[str, float]:
+    train, test = (load_several(data, split, limit) for split in ("train", "test"))
+    names = train.classes
 
-    def rows(examples) -> list[list[str]]:
-        return [
-            [str(label), *(["question"] if text.endswith("?") else [])]
-            for text, label in zip(examples.texts, examples.labels, strict=True)
-        ]
-
-    def indicators(examples) -> np.ndarray:
-        return np.array([[int(name in row) for name in names] for row in rows(examples)])
+    def indicators(examples: Examples) -> np.ndarray:
+        return examples.indicators(names)
 
     accuracies = {}
     for strategy in strategies:
@@ -49,5 +48,17 @@ def main(num_epochs: int = 40, n_qubits: int = 4, strategies: tuple = STRATEGIES
     return accuracies
 
 
+def load_several(data: str | None, split: str, limit: int) -> Examples:
+    """Texts with any number of labels each."""
+    if data is not None:
+        return load_examples(data, split=split, multilabel=True, limit=limit)
+    found = load_examples("bundled:support", split=split)
+    labels = [
+        [str(label), *(["question"] if text.endswith("?") else [])]
+        for text, label in zip(found.texts, found.labels, strict=True)
+    ]
+    return Examples(found.texts, labels, found.name, multilabel=True)
+
+
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

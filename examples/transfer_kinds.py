@@ -3,7 +3,10 @@
 A is the pre-trained network, B the new one; each is classical (C) or quantum (Q). Here A is the encoder of a head that
 learned to tell good reviews from bad ones, and B learns the five classes of the bundled support requests on top of it.
 
-python examples/transfer_kinds.py [EPOCHS]
+python examples/transfer_kinds.py [FIRST SECOND]
+
+FIRST and SECOND are data sets as `load_examples` takes them, the second with a split `test`: folders of csv files, or
+ids on the Hub (such as SetFit/emotion SetFit/sst2); without them the bundled ones are used.
 """
 
 import copy
@@ -16,19 +19,25 @@ from setfit_quantum.data import load_examples
 from setfit_quantum.default_body import resolve_body
 
 
-def main(num_epochs: int = 60, n_qubits: int = 8) -> dict[str, float]:
+def main(
+    first: str = "bundled:reviews",
+    second: str = "bundled:support",
+    num_epochs: int = 60,
+    n_qubits: int = 8,
+    limit: int = 1000,
+) -> dict[str, float]:
     body = SentenceTransformer(resolve_body(), device="cpu")
-    first = load_examples("bundled:reviews")
-    second, test = load_examples("bundled:support"), load_examples("bundled:support", split="test")
+    former = load_examples(first, limit=limit)
+    train, test = load_examples(second, limit=limit), load_examples(second, split="test", limit=limit)
 
     def accuracy(model: SetFitModel) -> float:
-        model.fit(second.texts, second.labels, num_epochs=num_epochs, show_progress_bar=False)
+        model.fit(train.texts, train.labels, num_epochs=num_epochs, show_progress_bar=False)
         return sum(a == b for a, b in zip(model.predict(test.texts), test.labels, strict=True)) / len(test)
 
     accuracies = {}
     for settings in ({"encoder": "mlp", "encoder_hidden_dim": 16}, {"encoder": "quantum"}):
         source = SetFitModel(body, QuantumHead(n_qubits=n_qubits, seed=0, **settings))
-        source.fit(first.texts, first.labels, num_epochs=num_epochs, show_progress_bar=False)
+        source.fit(former.texts, former.labels, num_epochs=num_epochs, show_progress_bar=False)
         for classifier in ("linear", "quantum"):
             model = SetFitModel(body, copy.deepcopy(source.model_head))
             model.model_head.freeze("encoder")
@@ -42,4 +51,4 @@ def main(num_epochs: int = 60, n_qubits: int = 8) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]))
+    main(*sys.argv[1:3])

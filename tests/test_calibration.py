@@ -228,6 +228,11 @@ def test_the_threshold_is_chosen_on_held_out_texts(tiny_body):
     several = model_of(tiny_body, multitarget=True)
     with pytest.raises(ValueError, match="needs one label per text"):
         several.choose_abstention(TEXTS, [[1, 0]] * len(TEXTS), 0.9)
+    model.abstain_below = None
+    wrong = ["negative" if name == "positive" else "positive" for name in model.predict(TEXTS)]
+    with pytest.raises(ValueError, match=r"`accuracy` must be at most 0\.000"):
+        model.choose_abstention(TEXTS, wrong, accuracy=0.9)
+    assert model.abstain_below is None  # as it was
 
 
 def run(*words):

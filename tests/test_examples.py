@@ -104,3 +104,19 @@ def test_end_to_end(tiny_body, capsys):
     accuracies = load("end_to_end").main(num_epochs=2, n_qubits=3, n_train=16, body=str(tiny_body))
     assert list(accuracies) == ["frozen body", "body and head together"]
     assert "body and head together, 2 epochs on 16 reviews: " in capsys.readouterr().out
+
+
+def test_data_of_ones_own(tmp_path, capsys):
+    texts = ["good film", "bad film", "good and sad", "bad and sad"] * 5
+    for split in ("train", "test"):
+        rows = [f"{text},{'|'.join(word for word in ('good', 'bad', 'sad') if word in text)}" for text in texts]
+        (tmp_path / f"{split}.csv").write_text("\n".join(["text,label", *rows]))
+    accuracies = load("several_labels").main(str(tmp_path), num_epochs=10, n_qubits=2, strategies=(None,), limit=12)
+    assert accuracies["one head for all"] > 0.5
+    rows = [f"{text},{text.split()[0]}" for text in texts]
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.csv").write_text("\n".join(["text,label", *rows]))
+    data = str(tmp_path)
+    assert len(load("distillation").main(data, num_epochs=5, n_qubits=2, per_class=4, limit=12)) == 4
+    assert len(load("transfer_kinds").main(data, data, num_epochs=2, n_qubits=2, limit=12)) == 5
+    assert "QQ: a quantum network" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -95,11 +96,10 @@ def test_a_study_whose_worker_is_killed_ends_with_the_results_of_this_machine(
     command = ("reproduce", specification, "--quick", "--body", tiny_body, "--json")
     local = run_command(*command, "-o", tmp_path / "here")
     assert local.exit_code == 0, local.output
-    killed = []
+    killed, ended = [], threading.Event()
 
     def kill_one():
-        until = time.monotonic() + 60
-        while not killed and time.monotonic() < until:
+        while not killed and not ended.is_set():
             results = tmp_path / "there" / "runs.jsonl"
             if results.exists() and results.read_bytes().count(b"\n") >= 1:
                 for process in busy_workers(cluster)[:1]:
@@ -110,6 +110,7 @@ def test_a_study_whose_worker_is_killed_ends_with_the_results_of_this_machine(
     killer = threading.Thread(target=kill_one)
     killer.start()
     remote = run_command(*command, "-o", tmp_path / "there", "--backend", "ray", "--ray-address", cluster.address)
+    ended.set()
     killer.join()
     assert remote.exit_code == 0, remote.output
     assert len(killed) == 1
@@ -184,6 +185,15 @@ def test_ray_is_named_where_it_is_missing(monkeypatch, tmp_path, tiny_body):
     result = run_command("reproduce", "table4", "--quick", "--body", tiny_body, "-o", tmp_path, "--backend", "ray")
     assert result.exit_code == 1
     assert 'pip install "setfit-quantum[ray]"' in result.stderr
+
+
+def test_ray_and_optuna_are_imported_when_they_are_needed():
+    modules = "ray_executor, search, screening, executors"
+    script = (
+        f"import sys\nfrom setfit_quantum.experiments import {modules}\n"
+        "loaded = {'ray', 'optuna'} & set(sys.modules)\nassert not loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.parametrize("command", [("reproduce", "table4", "--quick"), ("compare", "bundled:reviews")])

@@ -158,7 +158,7 @@ def test_command_writes_and_resumes(command, monkeypatch):
     assert [one["setting"] for one in report["effects"]] == ["head.n_qubits", "learning_rate"]
     for one in report["effects"]:
         assert one["interval"][0] <= one["effect"] <= one["interval"][1]
-    folder = command[-1] / "screen"
+    folder = command[-1] / "screen-validation"
     assert {path.name for path in folder.iterdir()} == {
         "effects.md", "effects.csv", "design.csv", "main-effects.png", "main-effects.svg"
     }  # fmt: skip
@@ -174,7 +174,8 @@ def test_command_writes_and_resumes(command, monkeypatch):
     again = run(*command, "--seeds", 2, "--response", "test")
     assert again.exit_code == 0, again.output
     assert trained == [1] * 8
-    assert "Main effects on the test accuracy" in again.stdout
+    assert "Main effects on the test accuracy: films.csv" in again.stdout
+    assert (command[-1] / "screen-test" / "effects.md").read_text().startswith("# Main effects on the test accuracy")
     assert "8 settings, 2 seeds each, 12 training texts; accuracy on 24 test texts" in again.stdout
 
 

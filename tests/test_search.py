@@ -118,6 +118,15 @@ def test_a_killed_search_goes_on_and_ends_as_one_that_was_not_killed(trials, tmp
         run_search(train, SPACE, n_trials=30, seed=1, folder=tmp_path, problem={"data": "others"})
 
 
+def test_two_processes_do_not_search_in_one_folder(tmp_path):
+    def search_too(settings, callbacks):
+        with pytest.raises(OtherSearchError, match="Another process searches in folder"):
+            run_search(train, SPACE, n_trials=1, folder=tmp_path)
+        return train(settings, callbacks)
+
+    assert run_search(search_too, SPACE, n_trials=1, folder=tmp_path)[0].state == "complete"
+
+
 def test_time_that_is_up():
     assert run_search(train, SPACE, n_trials=5, timeout=0) == []
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from setfit_quantum.cli import options
 from setfit_quantum.cli.console import build_table, emit_json, note, results, working
-from setfit_quantum.cli.errors import BadInput, checking_input
+from setfit_quantum.cli.errors import BadInput, Failure, checking_input
 
 
 def register(app: typer.Typer) -> None:
@@ -41,14 +42,21 @@ def energy(
     measure_up_to: Annotated[
         int, typer.Option(metavar="QUBITS", help="With --measure: qubits to go up to, in steps of 2.", min=4, max=24)
     ] = 16,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STEM", help="With --measure: write STEM.png and STEM.svg, all curves together.", show_default=False
+        ),
+    ] = None,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
     """Estimate the energy of one inference: quantum processor against a GPU that simulates it."""
     from setfit_quantum import energy as model
 
-    if watts is not None and not measure:
-        raise BadInput("Argument `--watts` needs --measure.")
+    for name, value in (("--watts", watts), ("--figure", figure)):
+        if value is not None and not measure:
+            raise BadInput(f"Argument `{name}` needs --measure.")
     with checking_input():
         settings = model.EnergySettings(
             gate_times=gate_times,
@@ -67,6 +75,8 @@ def energy(
     shown = sorted({10, 20, 30, 40, 50} | ({crossover - 1, crossover} if crossover and crossover > 2 else set()))
     curve = model.energy_curve(shown, build, settings)
     measured = _measure_engine(range(4, measure_up_to + 1, 2), watts, preset) if measure else []
+    if figure is not None:
+        _draw(figure, measured, model.energy_curve(range(2, max(crossover or 0, 50) + 1), build, settings))
     if as_json:
         emit_json(
             {
@@ -107,7 +117,8 @@ def energy(
         results.print(table)
         results.print(
             "Measured: the second module on a batch, per inference, and the whole head. Power: "
-            f"{measured[-1].watts:.3g} W ({measured[-1].source}).\nGPU and QPU: by the formulas above, the GPU at its full rate.",
+            f"{measured[-1].watts:.3g} W ({measured[-1].source}).\n"
+            "GPU and QPU: by the formulas above, the GPU at its full rate.",
             markup=False,
         )
 
@@ -118,6 +129,17 @@ def _measure_engine(qubits: range, watts: float | None, preset: str) -> list[Any
     note(f"Measuring circuits of {qubits[0]} to {qubits[-1]} qubits on one core ...")
     with checking_input(), working():
         return list(measure_engine_energy(list(qubits), watts, preset=preset))
+
+
+def _draw(stem: Path, measured: list[Any], curve: list[Any]) -> None:
+    from setfit_quantum.experiments.engine_energy import plot_engine_energy
+    from setfit_quantum.experiments.noise_plot import save_figure
+
+    try:
+        paths = save_figure(plot_engine_energy(measured, curve), stem)
+    except ImportError as error:
+        raise Failure(str(error)) from error
+    note("Wrote " + ", ".join(str(path) for path in paths) + ".")
 
 
 def _beside(one: Any, build: Any, settings: Any) -> dict[str, Any]:

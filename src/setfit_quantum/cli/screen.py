@@ -139,7 +139,7 @@ def screen(
             result = study_work.run_plan(
                 plan, output, backend=backend, workers=workers, address=ray_address, retry_failed=retry_failed
             )
-        outcome = screen_work.report(result, factors, drawn, response, output / "screen")
+        outcome = screen_work.report(result, factors, drawn, response, output / f"screen-{response}")
     if as_json:
         emit_json(outcome.to_json())
         return

@@ -72,7 +72,9 @@ def report(
         failed = f" ({len(result.failures)} runs failed; the first: {result.failures[0]})" if result.failures else ""
         raise Failure(f"{error}{failed}") from error
     n_seeds = len(result.cells[0].seeds)
-    title = f"Main effects on the {response} accuracy: {result.header['data']}"
+    data = str(result.header["data"])
+    # A data set is called by its name wherever its copy lies.
+    title = f"Main effects on the {response} accuracy: {Path(data).name if Path(data).exists() else data}"
     size = result.header["n_validation" if response == "validation" else "n_test"]
     notes = [
         f"{len(ran)} settings, {n_seeds} seed{'s' if n_seeds > 1 else ''} each, {result.header['n_train']} training "

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from setfit_quantum.cli.console import note, percent, results
 from setfit_quantum.cli.errors import BadInput, Failure, checking_input, typed_arguments
-from setfit_quantum.experiments.executors import Executor, build_executor
+from setfit_quantum.experiments.executors import ClusterError, Executor, build_executor
 from setfit_quantum.experiments.noise_plot import check_matplotlib, save_figure
 from setfit_quantum.experiments.result_file import write_text
 from setfit_quantum.experiments.run_settings import Run
@@ -100,7 +100,7 @@ def run_plan(
 
     Raises:
         BadInput: Settings that do not fit the data.
-        Failure: There is no cluster, every run failed, or with `only_found` there are none.
+        Failure: There is no cluster that can do runs, every run failed, or with `only_found` there are none.
     """
     if only_found:
         result = run_study(plan, output, only_found=True)
@@ -116,7 +116,7 @@ def run_plan(
             raise BadInput(f"The body or its embeddings could not be read: {reason[0]}") from error
     try:
         result = run_study(plan, output, executor=executor, retry_failed=retry_failed, on_result=_say)
-    except ConnectionError as error:
+    except ClusterError as error:
         raise Failure(str(error)) from error
     if not result.selected:
         raise Failure(f"every run failed; the first: {result.failures[0]}")

@@ -145,7 +145,8 @@ def tune(
             "encoding": encoding,
             "delimiter": delimiter,
         }
-        folder = search_dir or output.with_name(f"{output.name}-search")
+        named = output if output.name else output.absolute()
+        folder = search_dir or named.with_name(f"{named.name}-search")
         with checking_input():
             parts = load_parts(
                 data,

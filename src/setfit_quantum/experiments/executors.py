@@ -19,6 +19,10 @@ MAX_DEATHS = 2
 """Workers that may die of one run before it is recorded as failed."""
 
 
+class ClusterError(RuntimeError):
+    """A cluster is not there, or cannot do runs; the message says what to do."""
+
+
 class Executor(Protocol):
     """Does independent runs, in any order.
 

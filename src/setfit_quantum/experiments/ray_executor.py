@@ -15,7 +15,7 @@ from typing import Any
 
 from setfit_quantum import __version__
 from setfit_quantum.checks import check_int
-from setfit_quantum.experiments.executors import MAX_DEATHS, Record, Work, report_death
+from setfit_quantum.experiments.executors import MAX_DEATHS, ClusterError, Record, Work, report_death
 from setfit_quantum.experiments.run_settings import Run
 from setfit_quantum.experiments.study_work import attempt
 
@@ -53,8 +53,8 @@ class RayExecutor:
         """Yield `(run, record)` for every run, as they end.
 
         Raises:
-            ConnectionError: There is no cluster at the address.
-            RuntimeError: A node cannot do runs: the package is missing there, or is of another version.
+            ClusterError: There is no cluster at the address, or a node cannot do runs: the package is missing there,
+                or is of another version.
         """
         ray = import_ray()
         waiting = list(runs)[::-1]
@@ -82,7 +82,9 @@ class RayExecutor:
                             yield run, record
                     if done or time.monotonic() - said >= _HEARTBEAT_SECONDS:
                         if not done:
-                            self._say(f"{len(running)} runs at work on {_count_nodes(ray)} nodes ...")
+                            self._say(
+                                f"{_count(len(running), 'run')} at work on {_count(_count_nodes(ray), 'node')} ..."
+                            )
                         said = time.monotonic()
             finally:
                 # After an interruption nobody waits for them.
@@ -109,7 +111,7 @@ class RayExecutor:
             return None if again else attempt(report_death, run)
         except errors.RayTaskError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise RuntimeError(
+            raise ClusterError(
                 f"A node of the Ray cluster cannot do runs ({reason}); install setfit-quantum {__version__} and what "
                 "it needs on every node."
             ) from error
@@ -117,7 +119,7 @@ class RayExecutor:
 
     def _describe_cluster(self, ray: Any) -> None:
         cores = int(ray.cluster_resources().get("CPU", 0))
-        self._say(f"Ray cluster: {_count_nodes(ray)} nodes, {cores} cores.")
+        self._say(f"Ray cluster: {_count(_count_nodes(ray), 'node')}, {_count(cores, 'core')}.")
 
 
 def import_ray() -> Any:
@@ -151,7 +153,7 @@ def _connected(address: str | None, n_workers: int | None) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError) as error:
         where = "on this machine" if address is None else f"at {address!r}"
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConnectionError(f"There is no Ray cluster {where}, or it cannot be used: {reason}") from error
+        raise ClusterError(f"There is no Ray cluster {where}, or it cannot be used: {reason}") from error
     try:
         yield
     finally:
@@ -182,6 +184,10 @@ def _without_usage_report() -> Iterator[None]:
 
 def _count_nodes(ray: Any) -> int:
     return sum(node["Alive"] for node in ray.nodes())
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def _work_on(work: Work, run: Run, version: str) -> Record:

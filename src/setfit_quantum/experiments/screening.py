@@ -170,7 +170,7 @@ def count_coefficients(space: Sequence[Factor]) -> int:
 def estimate_effects(
     space: Sequence[Factor], settings: Sequence[Mapping[str, Any]], responses: Sequence[float]
 ) -> list[Effect]:
-    """Main effects by least squares; ordered factors first by the size of their effects.
+    """Main effects by least squares, in the order of the space.
 
     Args:
         space: What was varied.

@@ -16,6 +16,7 @@ from torch import nn
 from setfit_quantum.checks import check_float, check_int
 from setfit_quantum.experiments.result_file import hash_settings
 from setfit_quantum.experiments.search_space import Factor
+from setfit_quantum.serialization.locks import FolderLock
 from setfit_quantum.training.callbacks import HeadTrainingCallback, HeadTrainingState
 from setfit_quantum.training.result import HeadTrainingResult
 
@@ -33,7 +34,7 @@ _MAX_MESSAGE = 300
 
 
 class OtherSearchError(ValueError):
-    """A journal is of another search: other data, body, fixed settings, space or seed."""
+    """A journal is of another search (other data, body, fixed settings, space or seed), or another process uses it."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def run_search(
         {"space": {factor.name: factor.to_json() for factor in space}, "seed": seed, "prune": prune}
         | {"problem": dict(problem or {})}
     )
-    with _quiet(optuna):
+    with _quiet(optuna), _alone(folder):
         study = _open_study(optuna, folder, key, prune)
         trials = _finished(study)
         while len(trials) < n_trials and time.monotonic() < until:
@@ -197,7 +198,6 @@ def _open_study(optuna: Any, folder: Path | None, key: str, prune: bool) -> Any:
     storage = None
     if folder is not None:
         path = folder / JOURNAL
-        folder.mkdir(parents=True, exist_ok=True)
         _drop_torn_line(path)
         storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
     pruner = optuna.pruners.MedianPruner(n_startup_trials=PRUNED_AGAINST) if prune else optuna.pruners.NopPruner()
@@ -249,6 +249,22 @@ def _finished(study: Any) -> list[Trial]:
 
 def _mix(seed: int, number: int) -> int:
     return int(hash_settings({"seed": seed, "trial": number})[:8], 16)
+
+
+@contextmanager
+def _alone(folder: Path | None) -> Iterator[None]:
+    """Refuse a folder in which another process searches: each would take the other's trials for killed ones."""
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(folder)
+    try:
+        if not lock.take(exclusive=True, wait=False):
+            raise OtherSearchError(f"Another process searches in folder {str(folder)!r}.")
+        yield
+    finally:
+        lock.close()
 
 
 @contextmanager

@@ -44,8 +44,7 @@ class ModelTrust:
     def abstain_below(self, value: float | None) -> None:
         if value is not None:
             check_probability("abstain_below", value)
-            if bool(getattr(self, "multi_target_strategy", None)):
-                raise ValueError("Argument `abstain_below` needs one label per text, but this model gives several.")
+            self._check_one_label()
         self._abstain_below = None if value is None else float(value)
 
     def calibrate(self, texts: Any, labels: Any) -> float:
@@ -86,11 +85,15 @@ class ModelTrust:
         Raises:
             ValueError: No threshold reaches it; the message says what can be reached.
         """
-        self.abstain_below = self.abstain_below or 0.0  # refuses models of several labels before anything is computed
+        self._check_one_label()
         embeddings, targets = self._held_out(texts, labels)
         found = choose_threshold(self.model_head.predict_proba(embeddings).cpu().numpy(), targets.numpy(), accuracy)
         self.abstain_below = found.threshold
         return found
+
+    def _check_one_label(self) -> None:
+        if bool(getattr(self, "multi_target_strategy", None)):
+            raise ValueError("Argument `abstain_below` needs one label per text, but this model gives several.")
 
     def _held_out(self, texts: Any, labels: Any) -> tuple[torch.Tensor, torch.Tensor]:
         values = check_texts("texts", texts)
