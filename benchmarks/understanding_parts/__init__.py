@@ -1,0 +1,1 @@
+"""Parts of `understanding.py`: what is computed, its tables and its pictures."""
