@@ -21,6 +21,7 @@ SECOND_MODULE = (
 SAMPLERS = ("gaussian", "paper", "multinomial")
 INITIALIZATIONS = ("uniform", "small", "identity")
 PREPROCESSING = ("center", "pca", "whiten", "random")
+AUTO = "auto"
 BACKENDS = ("auto", "numba", "torch", "cuda", "torchquantum", "qiskit")
 CUSTOM_BACKEND = "custom:"
 """Begins the recorded name of a backend that is none of ours; a head saved with it runs on `"auto"` when loaded."""
@@ -53,10 +54,12 @@ class QuantumHeadConfig:
         frozen: Parts that do not train: `"encoder"`, `"classifier"`.
         preprocessing: What happens to embeddings first, fitted once on those of the training data and saved: `"center"`
             (norm 1, minus the mean), `"pca"` (then the principal axes), `"whiten"` (those, scaled to equal variance),
-            `"random"` (a random projection, which fits nothing); None: nothing.
+            `"random"` (a random projection, which fits nothing); None: nothing. `"auto"` is replaced by `"center"`
+            for quantum encoders and by None for others.
         projected_features: Numbers that `"pca"`, `"whiten"` and `"random"` project onto.
         amplitude_bias: Constant amplitude appended to the unit-norm embedding, before normalising again.
-        amplitude_noise: Length of Gaussian noise added to the unit-norm embedding in training; 0: none.
+        amplitude_noise: Length of the Gaussian noise that `train_head`, and so `fit` and `Trainer`, adds to the
+            unit-norm embedding in every step; 0: none. Nothing else adds it: a head called in training mode does not.
         latent_scale: First value of the trained factor that turns an encoder's expectations into angles.
         n_reuploads: N, how often the latent is encoded.
         reupload_layers: R, layers of the shared PQC1.
@@ -102,7 +105,7 @@ class QuantumHeadConfig:
     classifier: str = "quantum"
     classifier_hidden_dim: int | None = None
     frozen: tuple[str, ...] = ()
-    preprocessing: str | None = "center"
+    preprocessing: str | None = AUTO
     projected_features: int | None = None
     amplitude_bias: float = 3.0
     amplitude_noise: float = 1.0
@@ -132,6 +135,8 @@ class QuantumHeadConfig:
         if self.n_encoders is None:
             several = self.encoder == "quantum" and isinstance(self.n_qubits, int)
             self._store("n_encoders", max(1, min(DEFAULT_ENCODERS, self.n_qubits)) if several else 1)
+        if self.preprocessing == AUTO:
+            object.__setattr__(self, "preprocessing", "center" if self.encoder == "quantum" else None)
         for name in ("n_encoders", "encoder_layers", "n_reuploads", "reupload_layers", "n_layers", "connectivity"):
             self._store(name, check_int(name, getattr(self, name), minimum=1))
         for name in ("in_features", "encoder_qubits", "encoder_connectivity", "n_readout", "shots", "n_trajectories"):
@@ -238,12 +243,12 @@ class QuantumHeadConfig:
         elif self.encoder_batch_norm:
             raise ValueError(f"Argument `encoder_batch_norm` needs encoder='mlp', but encoder is {self.encoder!r}.")
         if self.encoder != "quantum":
-            for name in ("amplitude_noise", "latent_scale"):
+            for name, neutral in (("amplitude_noise", 0.0), ("latent_scale", 1.0)):
                 value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
-                if value != default:
+                if value not in (default, neutral):
                     raise ValueError(
-                        f"Argument `{name}` must keep its default {default} with encoder={self.encoder!r}, which "
-                        f"encodes no amplitudes, but got {value}."
+                        f"Argument `{name}` must keep its default {default} (or be {neutral}) with "
+                        f"encoder={self.encoder!r}, which encodes no amplitudes, but got {value}."
                     )
             return
         # Without in_features only an explicit number of encoder qubits can be checked.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -160,8 +161,8 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadPreprocessing, HeadCircu
         self.encoder = (QuantumEncoders if encoder == "quantum" else ClassicalEncoder)(self.config, self._init_seed)
         self._build_classifier()
         self.preprocessor = None
-        if preprocessing is not None:
-            self.preprocessor = Preprocessor(preprocessing, self.config.projected_features, self._init_seed)
+        if self.config.preprocessing is not None:
+            self.preprocessor = Preprocessor(self.config.preprocessing, self.config.projected_features, self._init_seed)
         if in_features is not None:
             self.build(in_features)
         if device is not None:
@@ -294,6 +295,17 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadPreprocessing, HeadCircu
             return self._measure(backend, features, rng)
         chunks = [self._measure(self.backend, self._encode(chunk), rng) for chunk in self._split(embeddings)]
         return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+
+    @contextmanager
+    def noisy_amplitudes(self) -> Iterator[None]:
+        """Inside, a head in training mode adds the noise of `amplitude_noise`; `train_head` trains so."""
+        if isinstance(self.encoder, QuantumEncoders):
+            self.encoder.draws_noise = True
+        try:
+            yield
+        finally:
+            if isinstance(self.encoder, QuantumEncoders):
+                self.encoder.draws_noise = False
 
     def last_features(self, x: Tensor) -> Tensor:
         """What the last linear layer takes of embeddings `x`: expectations, or values of a classical classifier."""
