@@ -26,6 +26,8 @@ BACKENDS = ("auto", "numba", "torch", "cuda", "torchquantum", "qiskit")
 CUSTOM_BACKEND = "custom:"
 """Begins the recorded name of a backend that is none of ours; a head saved with it runs on `"auto"` when loaded."""
 MAX_COUNT = 10**9
+FORMER_DEFAULTS = {"n_reuploads": 4, "n_layers": 2}
+"""What files of older versions, and presets, hold where a head has no second module of the paper's layers."""
 DEFAULT_ENCODERS = 5
 """Encoders of a head that is told nothing else, as far as it has qubits for them."""
 MAX_CONNECTIVITY = 9
@@ -219,7 +221,9 @@ class QuantumHeadConfig:
         object.__setattr__(self, "ansatz", tuple(parts))  # JSON has lists only
         for name in ("reupload_layers", "n_layers", "connectivity"):
             value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
-            if value != default:
+            if value == FORMER_DEFAULTS.get(name):
+                self._store(name, default)
+            elif value != default:
                 raise ValueError(
                     f"Argument `{name}` must keep its default {default} with `ansatz`, which stands in place of the "
                     f"layers, but got {value}."
@@ -271,7 +275,9 @@ class QuantumHeadConfig:
             return
         for name in SECOND_MODULE:
             value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
-            if value != default:
+            if name in FORMER_DEFAULTS and value == FORMER_DEFAULTS[name]:
+                self._store(name, default)
+            elif value != default:
                 raise ValueError(
                     f"Argument `{name}` must keep its default {default!r} with classifier={self.classifier!r}, which "
                     f"has no second module, but got {value!r}."
