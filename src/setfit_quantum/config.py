@@ -100,7 +100,7 @@ class QuantumHeadConfig:
     n_encoders: int = None  # type: ignore[assignment]  # replaced when constructed
     encoder: str = "quantum"
     encoder_qubits: int | None = None
-    encoder_layers: int = 3
+    encoder_layers: int = 6
     encoder_connectivity: int | None = None
     encoder_hidden_dim: int | None = None
     encoder_batch_norm: bool = False

@@ -71,7 +71,7 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadPreprocessing, HeadCircu
         n_encoders: int | None = QuantumHeadConfig.n_encoders,
         encoder: str = "quantum",
         encoder_qubits: int | None = None,
-        encoder_layers: int = 3,
+        encoder_layers: int = QuantumHeadConfig.encoder_layers,
         encoder_connectivity: int | None = None,
         encoder_hidden_dim: int | None = None,
         encoder_batch_norm: bool = False,
