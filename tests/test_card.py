@@ -343,7 +343,7 @@ def test_reference_cards_are_what_their_results_give(name: str) -> None:
     assert "![The circuit](circuit.png)" in text
     facts = CardFacts.from_dict(values["facts"])
     assert {result.head for result in facts.comparisons} == {
-        "MLP of this size (one hidden unit)",
+        "MLP of this size (seven hidden units)",
         "logistic regression",
     }
     assert facts.training["training texts"]

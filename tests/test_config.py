@@ -39,7 +39,7 @@ def test_unknown_keys_are_refused():
         ({"encoder_hidden_dim": 48}, ValueError, "`encoder_hidden_dim` needs encoder='mlp'"),
         ({"final_linear": False, "out_features": 5, "n_qubits": 4}, ValueError, "needs 5 measured qubits"),
         ({"one_logit": True, "out_features": 3}, ValueError, "`one_logit` needs two exclusive classes"),
-        ({"encoder_qubits": 8, "n_qubits": 10}, ValueError, "`encoder_qubits` must be at least 10"),
+        ({"encoder_qubits": 8, "n_qubits": 10, "n_encoders": 1}, ValueError, "`encoder_qubits` must be at least 10"),
         ({"encoder_qubits": 10, "encoder_connectivity": 10}, ValueError, "`encoder_connectivity` must be less than"),
         ({"noise": "low"}, TypeError, "`noise` must be a mapping"),
     ],

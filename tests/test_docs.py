@@ -39,7 +39,7 @@ def test_examples_of_backends(block, tmp_path, monkeypatch, server, capsys):
         assert scope["head"].eval().predict(torch.ones(2, 384)).shape == (2,)
     if "ansatz" in scope:
         assert (tmp_path / "circuit.png").is_file()
-        assert (scope["head"].backend.name, scope["head"].num_parameters()) == ("torch", 9 * 25 + 1 + 8 + 16 + 10)
+        assert (scope["head"].backend.name, scope["head"].num_parameters()) == ("torch", 4 * (9 * 50 + 1) + 8 + 16 + 10)
 
 
 def test_its_figures_are_those_of_the_example():
@@ -50,7 +50,7 @@ def test_its_figures_are_those_of_the_example():
     assert f"{inference.price().usd:,.0f} USD" in TEXT
     assert f"{inference.price(debiasing=True).usd:,.0f} USD" in TEXT
     assert f"about {round(inference.price().qpu_seconds / 60)} minutes" in TEXT
-    assert estimate_circuits(head, 1, 1).circuits == 121
+    assert estimate_circuits(head, 1, 1).circuits == 41
     training = estimate_circuits(head, 16, 40 * 18, shots=1000)
     millions = f"{training.circuits / 1e6:.1f} million circuits and about {training.price().usd / 1e6:.0f} million USD"
     assert millions in TEXT

@@ -31,8 +31,8 @@ def test_hardware_dry_run(capsys):
     printed = capsys.readouterr().out
     assert "Inference on 40 sentences: 40 circuits in 1 jobs, 8,000 shots: about" in printed
     assert f"{figures['usd']:,.2f} USD" in printed
-    assert "0 gpi, 92 gpi2, 24 zz" in printed
-    assert "Training for 10 epochs with parameter-shift: 348,480 circuits" in printed
+    assert "0 gpi, 38 gpi2, 8 zz" in printed
+    assert "Training for 10 epochs with parameter-shift: 118,080 circuits" in printed
     assert "Training for 10 epochs with spsa: 8,640 circuits" in printed
     assert figures["usd"] > 40 * 12  # the least price of a circuit
     assert min(figures["exact"], figures["rehearsal"]) > 0.6  # two classes: guessing gives 0.5

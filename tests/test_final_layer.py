@@ -10,7 +10,7 @@ from setfit_quantum.training import HeadTrainingArguments, train_head
 from setfit_quantum.training.final_layer import discriminant
 
 SMALL = {"n_qubits": 3, "encoder_layers": 1, "n_reuploads": 1, "n_layers": 1, "seed": 0}
-QUICK = {"num_epochs": 3, "show_progress_bar": False, "final_layer": "lda"}
+QUICK = {"num_epochs": 3, "lr_schedule": "constant", "show_progress_bar": False, "final_layer": "lda"}
 
 
 def blobs(n_classes: int, n: int = 30, width: int = 6) -> tuple[torch.Tensor, torch.Tensor]:

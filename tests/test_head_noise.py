@@ -95,7 +95,7 @@ def test_only_one_wire_can_be_misread():
     flips = NoiseModel(readout=((0.0, 0.0), (1.0, 1.0), (0.0, 0.0)))
     idle = Circuit(3, (Gate("ry", (0,), weight=0),))
     for backend in ("auto", "torch", "torchquantum", "qiskit"):
-        head = make_head(ansatz=(idle, idle), n_layers=2, encoder="linear", backend=backend).eval()
+        head = make_head(ansatz=(idle, idle), encoder="linear", backend=backend).eval()
         with torch.no_grad():
             clean = head.expectations(X)
             head.noise = flips

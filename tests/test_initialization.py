@@ -28,8 +28,8 @@ def test_without_entangling_gates_the_start_is_the_same() -> None:
     assert torch.allclose(head.expectations(x), without.expectations(x), atol=1e-5)
 
 
-def test_encoders_start_uniform() -> None:
-    heads = [QuantumHead(7, n_qubits=4, **(SMALLEST | {"initialization": name})) for name in ("identity", "uniform")]
+def test_encoders_start_near_the_identity_too() -> None:
+    heads = [QuantumHead(7, n_qubits=4, **(SMALLEST | {"initialization": name})) for name in ("identity", "small")]
     assert torch.equal(heads[0].encoder.weights, heads[1].encoder.weights)
     assert not torch.equal(heads[0].circuit_weights, heads[1].circuit_weights)
 

@@ -46,7 +46,7 @@ def test_the_head_learns(tiny_body: Path) -> None:
     result = model.fit(TEXTS, NAMES, num_epochs=60, head_learning_rate=0.05, **QUIET)
     assert result is model.head_training
     assert len(model.head_history) == 60
-    assert model.head_history[-1]["train_loss"] < 0.5 * model.head_history[0]["train_loss"]
+    assert model.head_history[-1]["train_loss"] < 0.8 * model.head_history[0]["train_loss"]  # with noise on amplitudes
     assert np.mean([a == b for a, b in zip(model.predict(TEXTS), NAMES, strict=True)]) >= 0.8
 
 
@@ -98,9 +98,9 @@ def test_freeze_and_modes_are_the_users(model: SetFitModel) -> None:
 
 
 def test_the_learning_rate_stays(model: SetFitModel) -> None:
-    model.fit(TEXTS, NUMBERS, num_epochs=12, head_learning_rate=0.02, **QUIET)
+    model.fit(TEXTS, NUMBERS, num_epochs=12, head_learning_rate=0.02, lr_schedule="constant", **QUIET)
     assert {entry["learning_rate"] for entry in model.head_history} == {0.02}
-    model.fit(TEXTS, NUMBERS, num_epochs=3, head_learning_rate=0.02, lr_decay=0.5, **QUIET)
+    model.fit(TEXTS, NUMBERS, num_epochs=3, head_learning_rate=0.02, lr_schedule="constant", lr_decay=0.5, **QUIET)
     assert [entry["learning_rate"] for entry in model.head_history] == [0.02, 0.01, 0.005]
 
 

@@ -24,7 +24,7 @@ X = torch.randn(5, WIDTH, generator=torch.Generator().manual_seed(0))
 
 
 def make_head(ansatz=(FIRST, SECOND), **settings):
-    return QuantumHead(WIDTH, **({"n_qubits": N, "encoder_layers": 1, "seed": 1, "ansatz": ansatz} | settings))
+    return QuantumHead(WIDTH, **({"n_qubits": N, "encoder_layers": 1, "n_reuploads": 4, "seed": 1, "ansatz": ansatz} | settings))
 
 
 def test_the_second_module():
@@ -33,13 +33,13 @@ def test_the_second_module():
     assert head.circuit == encoding + FIRST + encoding + FIRST + SECOND.shift_weights(2)
     assert head.circuit_weights.shape == (3,)  # PQC1's two are shared by both re-uploads
     assert head.ansatz == (FIRST, SECOND)
-    encoder = head.encoder_circuit().num_parameters + 1
+    encoder = head.config.n_encoders * (head.encoder_circuit().num_parameters + 1)
     assert head.num_parameters() == encoder + 3 + 2 * N + 2
 
 
 def test_the_papers_layers_as_an_ansatz_are_the_papers_head():
     own = make_head((build_pqc(N, 1, 1), build_pqc(N, 2, 1)))
-    usual = make_head(None)
+    usual = make_head(None, n_layers=2)
     assert own.circuit == usual.circuit
     assert usual.ansatz is None
     assert torch.equal(own(X)[0], usual(X)[0])
@@ -112,7 +112,7 @@ def test_a_backend_without_its_gates_is_refused_before_training():
             r"`ansatz\[0\]` must have weights numbered from 0 without gaps, but got 2 weights up to number 2",
         ),
         ({"ansatz": (FIRST, "h q[0];")}, ValueError, r"`ansatz\[1\]` must be OpenQASM 3 as .*: Line 1"),
-        ({"n_layers": 3}, ValueError, "`n_layers` must keep its default 2 with `ansatz`.*but got 3"),
+        ({"n_layers": 3}, ValueError, "`n_layers` must keep its default 1 with `ansatz`.*but got 3"),
         ({"reupload_layers": 2}, ValueError, "`reupload_layers` must keep its default 1"),
         ({"connectivity": 2}, ValueError, "`connectivity` must keep its default 1"),
     ],

@@ -15,7 +15,7 @@ from setfit_quantum.training import HeadTrainingArguments, train_head
 
 X = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
 THREE, TWO = [0, 1, 2] * 4, [0, 1] * 6
-SETTINGS = HeadTrainingArguments(num_epochs=1, learning_rate=1e-6, show_progress_bar=False)
+SETTINGS = HeadTrainingArguments(num_epochs=1, learning_rate=1e-6, final_layer="trained", show_progress_bar=False)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_model_keeps_its_classes_in_memory_and_when_loaded(tiny_body: Path, tm
     model = SetFitModel.from_pretrained(tiny_body, QuantumHead(n_qubits=2, backend="torch", seed=1), device="cpu")
     settings: dict[str, Any] = {
         "num_epochs": 1, "head_learning_rate": 1e-6, "body_learning_rate": 1e-9, "show_progress_bar": False,
-        "end_to_end": end_to_end,
+        "end_to_end": end_to_end, "final_layer": "trained",
     }  # fmt: skip
     model.fit(TEXTS[:12], THREE, **settings)
     before = model.predict_proba(TEXTS)

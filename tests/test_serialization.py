@@ -164,7 +164,7 @@ JSON_MUTATIONS: list[tuple[Callable[[dict[str, Any]], Any], str | None]] = [
     (lambda values: values["head"].update(in_features=10**12), "head.in_features"),
     (lambda values: values["head"].update(n_reuploads=10**9), "head.n_reuploads"),
     (lambda values: values["head"].update(n_reuploads=1024, reupload_layers=64, n_qubits=64, connectivity=63), "head"),
-    (lambda values: values["head"].update(encoder="linear", in_features=2**22), "head.in_features"),
+    (lambda values: values["head"].update(encoder="linear", n_encoders=1, in_features=2**22), "head.in_features"),
     (lambda values: values["head"].update(encoder_layers=2.5), "head.encoder_layers"),
     (lambda values: values["head"].update(backend="none"), "head.backend"),
     (lambda values: values["head"].update(shots=0), "head.shots"),

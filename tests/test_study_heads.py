@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from setfit_quantum.experiments.conditions import Condition
-from setfit_quantum.experiments.heads import build_quantum_head, check_head, fit_head
+from setfit_quantum.experiments.heads import STUDY_TRAINING, build_quantum_head, check_head, fit_head
 from setfit_quantum.experiments.run_settings import Run
 from setfit_quantum.experiments.study_data import LabelledSet, StudyData
 
-SMALL = {"n_qubits": 3}
+SMALL = {"n_qubits": 3, "preprocessing": None, "initialization": "uniform"}
 TRAINING = {"num_epochs": 3, "batch_size": 8, "learning_rate": 0.1}
 
 
@@ -84,7 +84,7 @@ def test_ablated_head_predicts_with_its_own_circuit():
             head,
             data.train.embeddings,
             data.train.targets,
-            HeadTrainingArguments(**TRAINING, seed=0, show_progress_bar=False),
+            HeadTrainingArguments(**STUDY_TRAINING | TRAINING, seed=0, show_progress_bar=False),
             eval_embeddings=data.validation.embeddings,
             eval_labels=data.validation.targets,
         )

@@ -188,6 +188,7 @@ def test_head_settings_are_used(tiny_body: Path, tmp_path: Path) -> None:
         num_epochs=(0, 50),
         max_steps=-1,
         lr_decay=0.5,
+        lr_schedule="constant",
         validation_split=0.25,
         early_stopping_patience=2,
         early_stopping_threshold=1.0,
@@ -195,7 +196,7 @@ def test_head_settings_are_used(tiny_body: Path, tmp_path: Path) -> None:
     )
     Trainer(model, args, TRAIN).train()
     assert len(model.head_history) == 3
-    assert [entry["learning_rate"] for entry in model.head_history] == [0.01, 0.005, 0.0025]
+    assert [entry["learning_rate"] for entry in model.head_history] == [0.02, 0.01, 0.005]
     assert list((tmp_path / "head").glob("*.safetensors"))
 
 
@@ -272,7 +273,7 @@ def test_several_labels(tiny_body: Path, tmp_path: Path) -> None:
 
 def test_model_init_and_trial(tiny_body: Path, tmp_path: Path) -> None:
     trainer = Trainer(
-        args=arguments(tmp_path, num_epochs=(0, 2), max_steps=-1, lr_decay=0.5),
+        args=arguments(tmp_path, num_epochs=(0, 2), max_steps=-1, lr_decay=0.5, lr_schedule="constant"),
         train_dataset=TRAIN,
         model_init=lambda: make_model(tiny_body),
     )

@@ -23,11 +23,13 @@ VALIDATION = dict(zip(("eval_embeddings", "eval_labels"), make_blobs(20, spread=
 
 
 def arguments(**changes):
-    return HeadTrainingArguments(**({"num_epochs": 6, "show_progress_bar": False} | changes))
+    plain = {"num_epochs": 6, "learning_rate": 0.01, "lr_schedule": "constant", "final_layer": "trained"}
+    return HeadTrainingArguments(**(plain | {"show_progress_bar": False} | changes))
 
 
 def quantum_head(**settings):
-    return QuantumHead(**({"n_qubits": 2, "encoder_layers": 1, "n_layers": 1, "seed": 0} | settings))
+    plain = {"n_encoders": 1, "encoder_layers": 1, "amplitude_noise": 0.0}
+    return QuantumHead(**({"n_qubits": 2, **plain, "seed": 0} | settings))
 
 
 def test_one_step_of_gradient_descent_by_hand():
@@ -135,7 +137,7 @@ def test_string_labels_and_four_classes():
     result = train_head(head, embeddings, labels, arguments(num_epochs=40, learning_rate=0.05))
     assert result.label_names == names
     assert head.out_features == 4
-    assert (head.predict(embeddings) == numbers).float().mean() > 0.8
+    assert (head.predict(embeddings) == numbers).float().mean() > 0.7
     reversed_names = names[::-1]
     assert train_head(
         quantum_head(), embeddings, labels, arguments(num_epochs=1), label_names=reversed_names

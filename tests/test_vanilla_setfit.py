@@ -119,11 +119,11 @@ def test_our_arguments_reach_the_head_through_the_plain_trainer(
     model = SetFitModel.from_pretrained(tiny_body, QuantumHead(**SMALL), device="cpu")
     args = TrainingArguments(
         output_dir=str(tmp_path), num_epochs=(1, 2), max_steps=2, report_to="none", show_progress_bar=False,
-        lr_decay=0.5, validation_split=0.25, head_metric="f1", seed=7,
+        lr_decay=0.5, lr_schedule="constant", validation_split=0.25, head_metric="f1", seed=7,
     )  # fmt: skip
     setfit.Trainer(model, args, TRAIN).train()
     assert (seen[0].lr_decay, seen[0].validation_split, seen[0].metric) == (0.5, 0.25, "f1")
-    assert [entry["learning_rate"] for entry in model.head_history] == [0.01, 0.005]
+    assert [entry["learning_rate"] for entry in model.head_history] == [0.02, 0.01]
 
 
 def test_string_labels_in_the_plain_trainer(tiny_body: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -46,6 +47,10 @@ class HybridHead(nn.Module):
     def fit_preprocessing(self, embeddings: Tensor) -> None:
         """Fit the quantum head's preprocessing."""
         self.quantum.fit_preprocessing(embeddings)
+
+    def noisy_amplitudes(self) -> AbstractContextManager[None]:
+        """Noise of the quantum head's amplitudes, in training."""
+        return self.quantum.noisy_amplitudes()
 
     def num_fitted(self) -> int:
         """Numbers that preprocessing takes from the training embeddings."""

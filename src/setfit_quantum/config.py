@@ -21,10 +21,15 @@ SECOND_MODULE = (
 SAMPLERS = ("gaussian", "paper", "multinomial")
 INITIALIZATIONS = ("uniform", "small", "identity")
 PREPROCESSING = ("center", "pca", "whiten", "random")
+AUTO = "auto"
 BACKENDS = ("auto", "numba", "torch", "cuda", "torchquantum", "qiskit")
 CUSTOM_BACKEND = "custom:"
 """Begins the recorded name of a backend that is none of ours; a head saved with it runs on `"auto"` when loaded."""
 MAX_COUNT = 10**9
+FORMER_DEFAULTS = {"n_reuploads": 4, "n_layers": 2}
+"""What files of older versions, and presets, hold where a head has no second module of the paper's layers."""
+DEFAULT_ENCODERS = 5
+"""Encoders of a head that is told nothing else, as far as it has qubits for them."""
 MAX_CONNECTIVITY = 9
 """Default encoder connectivity: three layers of it give the L*C = 27 implied by the paper's counts."""
 
@@ -37,7 +42,8 @@ class QuantumHeadConfig:
         in_features: Width of the embedding; None until the first batch is seen.
         out_features: Number of classes (or labels, with `multitarget`).
         n_qubits: Qubits Q of the second module.
-        n_encoders: Number E of quantum encoders; each hands on Q/E expectations.
+        n_encoders: Number E of quantum encoders; each hands on Q/E expectations. None stands for 5 (fewer with fewer
+            qubits, 1 with a classical encoder), and is replaced by that number.
         encoder: First module: `"quantum"`, or `"linear"` or `"mlp"` (the paper's ablation).
         encoder_qubits: Qubits of each encoder; None: the larger of `n_qubits` and what the embedding needs.
         encoder_layers: Layers of the encoder's PQC.
@@ -50,10 +56,12 @@ class QuantumHeadConfig:
         frozen: Parts that do not train: `"encoder"`, `"classifier"`.
         preprocessing: What happens to embeddings first, fitted once on those of the training data and saved: `"center"`
             (norm 1, minus the mean), `"pca"` (then the principal axes), `"whiten"` (those, scaled to equal variance),
-            `"random"` (a random projection, which fits nothing); None: nothing.
+            `"random"` (a random projection, which fits nothing); None: nothing. `"auto"` is replaced by `"center"`
+            for quantum encoders and by None for others.
         projected_features: Numbers that `"pca"`, `"whiten"` and `"random"` project onto.
         amplitude_bias: Constant amplitude appended to the unit-norm embedding, before normalising again.
-        amplitude_noise: Length of Gaussian noise added to the unit-norm embedding in training; 0: none.
+        amplitude_noise: Length of the Gaussian noise that `train_head`, and so `fit` and `Trainer`, adds to the
+            unit-norm embedding in every step; 0: none. Nothing else adds it: a head called in training mode does not.
         latent_scale: First value of the trained factor that turns an encoder's expectations into angles.
         n_reuploads: N, how often the latent is encoded.
         reupload_layers: R, layers of the shared PQC1.
@@ -89,24 +97,24 @@ class QuantumHeadConfig:
     in_features: int | None = None
     out_features: int = 2
     n_qubits: int = 10
-    n_encoders: int = 1
+    n_encoders: int = None  # type: ignore[assignment]  # replaced when constructed
     encoder: str = "quantum"
     encoder_qubits: int | None = None
-    encoder_layers: int = 3
+    encoder_layers: int = 6
     encoder_connectivity: int | None = None
     encoder_hidden_dim: int | None = None
     encoder_batch_norm: bool = False
     classifier: str = "quantum"
     classifier_hidden_dim: int | None = None
     frozen: tuple[str, ...] = ()
-    preprocessing: str | None = None
+    preprocessing: str | None = AUTO
     projected_features: int | None = None
-    amplitude_bias: float = 1.0
-    amplitude_noise: float = 0.0
-    latent_scale: float = 1.0
-    n_reuploads: int = 4
+    amplitude_bias: float = 3.0
+    amplitude_noise: float = 1.0
+    latent_scale: float = 7.0
+    n_reuploads: int = 1
     reupload_layers: int = 1
-    n_layers: int = 2
+    n_layers: int = 1
     connectivity: int = 1
     ansatz: tuple[str, str] | None = None
     n_readout: int | None = None
@@ -126,6 +134,11 @@ class QuantumHeadConfig:
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        if self.n_encoders is None:
+            several = self.encoder == "quantum" and isinstance(self.n_qubits, int)
+            self._store("n_encoders", max(1, min(DEFAULT_ENCODERS, self.n_qubits)) if several else 1)
+        if self.preprocessing == AUTO:
+            object.__setattr__(self, "preprocessing", "center" if self.encoder == "quantum" else None)
         for name in ("n_encoders", "encoder_layers", "n_reuploads", "reupload_layers", "n_layers", "connectivity"):
             self._store(name, check_int(name, getattr(self, name), minimum=1))
         for name in ("in_features", "encoder_qubits", "encoder_connectivity", "n_readout", "shots", "n_trajectories"):
@@ -208,7 +221,9 @@ class QuantumHeadConfig:
         object.__setattr__(self, "ansatz", tuple(parts))  # JSON has lists only
         for name in ("reupload_layers", "n_layers", "connectivity"):
             value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
-            if value != default:
+            if value == FORMER_DEFAULTS.get(name):
+                self._store(name, default)
+            elif value != default:
                 raise ValueError(
                     f"Argument `{name}` must keep its default {default} with `ansatz`, which stands in place of the "
                     f"layers, but got {value}."
@@ -232,12 +247,12 @@ class QuantumHeadConfig:
         elif self.encoder_batch_norm:
             raise ValueError(f"Argument `encoder_batch_norm` needs encoder='mlp', but encoder is {self.encoder!r}.")
         if self.encoder != "quantum":
-            for name in ("amplitude_noise", "latent_scale"):
+            for name, neutral in (("amplitude_noise", 0.0), ("latent_scale", 1.0)):
                 value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
-                if value != default:
+                if value not in (default, neutral):
                     raise ValueError(
-                        f"Argument `{name}` must keep its default {default} with encoder={self.encoder!r}, which "
-                        f"encodes no amplitudes, but got {value}."
+                        f"Argument `{name}` must keep its default {default} (or be {neutral}) with "
+                        f"encoder={self.encoder!r}, which encodes no amplitudes, but got {value}."
                     )
             return
         # Without in_features only an explicit number of encoder qubits can be checked.
@@ -260,7 +275,9 @@ class QuantumHeadConfig:
             return
         for name in SECOND_MODULE:
             value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
-            if value != default:
+            if name in FORMER_DEFAULTS and value == FORMER_DEFAULTS[name]:
+                self._store(name, default)
+            elif value != default:
                 raise ValueError(
                     f"Argument `{name}` must keep its default {default!r} with classifier={self.classifier!r}, which "
                     f"has no second module, but got {value!r}."

@@ -30,6 +30,7 @@ SETFIT_TRAINING: dict[str, Any] = {
     "learning_rate": 1e-2,
     "weight_decay": 1e-2,
     "lr_decay": 0.5 ** (1 / 5),
+    "lr_schedule": "constant",
 }
 """SetFit's defaults for its differentiable head; it halves the rate every five epochs, here by as much in each."""
 
@@ -160,7 +161,10 @@ class MLPBaseline(TorchBaseline):
             batch_norm=(False, True) if hidden_dim else (False,),
             lr_decay=PAPER_LR_DECAYS,
             weight_decay=PAPER_WEIGHT_DECAYS,
-            arguments=arguments or HeadTrainingArguments(num_epochs=800, show_progress_bar=False),
+            arguments=arguments
+            or HeadTrainingArguments(
+                num_epochs=800, learning_rate=0.01, lr_schedule="constant", show_progress_bar=False
+            ),
             seed=seed,
         )
 

@@ -80,7 +80,7 @@ Preset = Annotated[
     ),
 ]
 Qubits = Annotated[int | None, typer.Option(help="Qubits.", show_default="10", rich_help_panel=HEAD)]
-Encoders = Annotated[int | None, typer.Option(help="Number of encoders.", show_default="1", rich_help_panel=HEAD)]
+Encoders = Annotated[int | None, typer.Option(help="Number of encoders.", show_default="5", rich_help_panel=HEAD)]
 Encoder = Annotated[
     str | None, typer.Option(help="quantum, linear or mlp.", show_default="quantum", rich_help_panel=HEAD)
 ]
@@ -92,10 +92,10 @@ EncoderHidden = Annotated[
     int | None, typer.Option(help="Hidden width of the mlp encoder.", show_default=False, rich_help_panel=HEAD)
 ]
 
-Epochs = Annotated[int | None, typer.Option(help="Passes over the data.", show_default="100", rich_help_panel=TRAINING)]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the data.", show_default="40", rich_help_panel=TRAINING)]
 BatchSize = Annotated[int | None, typer.Option(help="Examples per step.", show_default="16", rich_help_panel=TRAINING)]
 LearningRate = Annotated[
-    float | None, typer.Option(help="Learning rate of the first epoch.", show_default="0.01", rich_help_panel=TRAINING)
+    float | None, typer.Option(help="Learning rate of the first epoch.", show_default="0.02", rich_help_panel=TRAINING)
 ]
 LrDecay = Annotated[
     float | None,

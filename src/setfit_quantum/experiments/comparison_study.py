@@ -14,8 +14,9 @@ from setfit_quantum.experiments.expansion import Cell, expand_grid
 from setfit_quantum.experiments.pools import Pool
 from setfit_quantum.experiments.study import EMBEDDINGS_FOLDER, StudyPlan
 from setfit_quantum.experiments.study_result import StudyResult
+from setfit_quantum.training import HeadTrainingArguments
 
-QUANTUM_RATES = (0.003, 0.01, 0.03)
+QUANTUM_RATES = (0.01, 0.02, 0.05)
 CLASSICAL_RATES = (0.001, 0.003, 0.01)
 """Learning rates that are tried for each kind of head, equally many for both."""
 HIDDEN_DIM = 48
@@ -47,7 +48,10 @@ def plan_comparison(
         say: Told what takes long.
     """
     seeds = tuple(range(check_int("n_seeds", n_seeds, minimum=1)))
-    settings = dict(training or {})
+    # This package's own way of training, not the paper's, which other studies have by default.
+    defaults = HeadTrainingArguments()
+    own_way = {name: getattr(defaults, name) for name in ("num_epochs", "lr_schedule", "final_layer")}
+    settings = own_way | dict(training or {})
 
     def build(name: str, values: Mapping[str, Any], rates: Sequence[float] = ()) -> Cell:
         grid = {"learning_rate": list(rates)} if rates and "learning_rate" not in settings else {}

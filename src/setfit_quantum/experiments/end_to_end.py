@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from setfit_quantum.default_body import resolve_body
 from setfit_quantum.experiments.bodies import EmbeddingStore
-from setfit_quantum.experiments.heads import FittedHead
+from setfit_quantum.experiments.heads import STUDY_TRAINING, FittedHead
 from setfit_quantum.experiments.run_settings import Run
 from setfit_quantum.head.classical import ClassicalHead
 from setfit_quantum.training import HeadTrainingArguments
@@ -37,7 +37,9 @@ def fit_end_to_end(run: Run, store: EmbeddingStore) -> FittedHead:
         result = model.fit(
             [pool.texts[row] for row in split.train],
             pool.targets[split.train],
-            arguments=HeadTrainingArguments(**({"show_progress_bar": False} | dict(run.training) | {"seed": run.seed})),
+            arguments=HeadTrainingArguments(
+                **({"show_progress_bar": False} | STUDY_TRAINING | dict(run.training) | {"seed": run.seed})
+            ),
             end_to_end=True,
             body_learning_rate=body_rate,
             validation_data=([pool.texts[row] for row in split.validation], pool.targets[split.validation]),

@@ -35,6 +35,14 @@ ENCODER_TRAINING = ("trained", "random", "fixed")
 """Angles of the encoders: trained; drawn and kept; all zero and kept (the CNOTs alone act)."""
 ABLATIONS = {"entanglement": ENTANGLEMENT, "encoder_training": ENCODER_TRAINING}
 
+STUDY_TRAINING: dict[str, Any] = {
+    "num_epochs": 100,
+    "learning_rate": 0.01,
+    "lr_schedule": "constant",
+    "final_layer": "trained",
+}
+"""Training of a study that says nothing else: as in the paper, whatever this package's own defaults become."""
+
 Predict = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 
 
@@ -198,7 +206,9 @@ def _fit_sklearn(run: Run, settings: dict[str, Any], data: StudyData) -> FittedH
 
 def _arguments(run: Run) -> HeadTrainingArguments:
     own = SETFIT_TRAINING if run.head["kind"] == "setfit" else {}
-    return HeadTrainingArguments(**({"show_progress_bar": False} | own | dict(run.training) | {"seed": run.seed}))
+    return HeadTrainingArguments(
+        **({"show_progress_bar": False} | STUDY_TRAINING | own | dict(run.training) | {"seed": run.seed})
+    )
 
 
 def _training_data(data: StudyData) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -123,6 +123,7 @@ class QuantumEncoders(nn.Module):
         self._seed = seed
         self.shares = config.encoder_shares
         self.circuit: Circuit | None = None
+        self.draws_noise = False
         self.weights = cast(nn.Parameter, nn.parameter.UninitializedParameter())
         self.scale = nn.Parameter(torch.full((config.n_encoders,), config.latent_scale))
 
@@ -154,7 +155,7 @@ class QuantumEncoders(nn.Module):
 
     def _prepare(self, embeddings: Tensor, config: QuantumHeadConfig) -> Tensor:
         amplitudes = prepare_amplitudes(embeddings, config.amplitude_bias)
-        if self.training and config.amplitude_noise > 0:
+        if self.training and self.draws_noise and config.amplitude_noise > 0:
             return add_amplitude_noise(amplitudes, embeddings.shape[1], config.amplitude_noise, config.amplitude_bias)
         return amplitudes
 

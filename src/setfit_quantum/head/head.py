@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,10 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadPreprocessing, HeadCircu
         out_features: int | None = None,
         *,
         n_qubits: int = 10,
-        n_encoders: int = 1,
+        n_encoders: int | None = QuantumHeadConfig.n_encoders,
         encoder: str = "quantum",
         encoder_qubits: int | None = None,
-        encoder_layers: int = 3,
+        encoder_layers: int = QuantumHeadConfig.encoder_layers,
         encoder_connectivity: int | None = None,
         encoder_hidden_dim: int | None = None,
         encoder_batch_norm: bool = False,
@@ -82,9 +83,9 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadPreprocessing, HeadCircu
         amplitude_bias: float = QuantumHeadConfig.amplitude_bias,
         amplitude_noise: float = QuantumHeadConfig.amplitude_noise,
         latent_scale: float = QuantumHeadConfig.latent_scale,
-        n_reuploads: int = 4,
-        reupload_layers: int = 1,
-        n_layers: int = 2,
+        n_reuploads: int = QuantumHeadConfig.n_reuploads,
+        reupload_layers: int = QuantumHeadConfig.reupload_layers,
+        n_layers: int = QuantumHeadConfig.n_layers,
         connectivity: int = 1,
         ansatz: Sequence[Circuit | str] | None = None,
         n_readout: int | None = None,
@@ -116,7 +117,7 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadPreprocessing, HeadCircu
             in_features=in_features,
             out_features=(1 if multitarget else 2) if out_features is None else out_features,
             n_qubits=n_qubits,
-            n_encoders=n_encoders,
+            n_encoders=n_encoders,  # type: ignore[arg-type]  # None is replaced there
             encoder=encoder,
             encoder_qubits=encoder_qubits,
             encoder_layers=encoder_layers,
@@ -160,8 +161,8 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadPreprocessing, HeadCircu
         self.encoder = (QuantumEncoders if encoder == "quantum" else ClassicalEncoder)(self.config, self._init_seed)
         self._build_classifier()
         self.preprocessor = None
-        if preprocessing is not None:
-            self.preprocessor = Preprocessor(preprocessing, self.config.projected_features, self._init_seed)
+        if self.config.preprocessing is not None:
+            self.preprocessor = Preprocessor(self.config.preprocessing, self.config.projected_features, self._init_seed)
         if in_features is not None:
             self.build(in_features)
         if device is not None:
@@ -294,6 +295,22 @@ class SetFitQuantumHead(HeadTransfer, HeadSettings, HeadPreprocessing, HeadCircu
             return self._measure(backend, features, rng)
         chunks = [self._measure(self.backend, self._encode(chunk), rng) for chunk in self._split(embeddings)]
         return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+
+    @contextmanager
+    def noisy_amplitudes(self) -> Iterator[None]:
+        """Inside, a head in training mode adds the noise of `amplitude_noise`; `train_head` trains so."""
+        if isinstance(self.encoder, QuantumEncoders):
+            self.encoder.draws_noise = True
+        try:
+            yield
+        finally:
+            if isinstance(self.encoder, QuantumEncoders):
+                self.encoder.draws_noise = False
+
+    def last_features(self, x: Tensor) -> Tensor:
+        """What the last linear layer takes of embeddings `x`: expectations, or values of a classical classifier."""
+        values = self.expectations(x) if self.config.classifier == "quantum" else self._latents_in_chunks(x)
+        return values if self.hidden is None else torch.relu(self.hidden(values))
 
     def _latents_in_chunks(self, x: Tensor) -> Tensor:
         return (

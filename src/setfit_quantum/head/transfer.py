@@ -226,11 +226,6 @@ class HeadTransfer(TrainingMark):
                 if layer is not None:
                     layer.requires_grad_(False)
 
-    def last_features(self, x: Tensor) -> Tensor:
-        """What the last linear layer takes of embeddings `x`: expectations, or values of a classical classifier."""
-        values: Tensor = self.expectations(x) if self.config.classifier == "quantum" else self._latents_in_chunks(x)
-        return values if self.hidden is None else torch.relu(self.hidden(values))
-
     def to_logits(self, values: Tensor) -> Tensor:
         """Logits from what the classifier's last layers take, before the temperature.
 

@@ -75,11 +75,13 @@ def describe_training(
         value = "" if result.best_metric is None else f" ({result.best_metric:.4g})"
         rows["best epoch"] = f"{result.best_epoch}, by validation {metric}{value}"
     values = arguments.to_dict()
-    for name in ("optimizer", "learning_rate", "lr_decay", "weight_decay", "batch_size", "class_weights",
+    for name in ("optimizer", "learning_rate", "lr_decay", "lr_schedule", "weight_decay", "batch_size", "class_weights",
                  "label_smoothing", "max_grad_norm", "seed"):  # fmt: skip
         value = values[name]
         if value is not None and not (name == "label_smoothing" and value == 0):
             rows[name.replace("_", " ")] = value if isinstance(value, str | int | float) else str(value)
+    if result.final_layer == "lda":
+        rows["last layer"] = "linear discriminant analysis of the expectations, in closed form"
     rows["seed"] = str(values["seed"])  # a seed is a name, not a quantity
     if result.temperature is not None:
         rows["calibrated temperature"] = f"{result.temperature:.4g}, fitted to the validation data"

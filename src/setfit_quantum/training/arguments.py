@@ -72,14 +72,14 @@ class HeadTrainingArguments:
         TypeError, ValueError: Naming the argument, its value and what is allowed.
     """
 
-    num_epochs: int = 100
+    num_epochs: int = 40
     min_steps: int | None = None
     batch_size: int = 16
-    learning_rate: float = 0.01
+    learning_rate: float = 0.02
     optimizer: str | OptimizerFactory = "adam"
     momentum: float = 0.0
     lr_decay: float = 1.0
-    lr_schedule: str = "constant"
+    lr_schedule: str = "cosine"
     weight_decay: float = 0.0
     validation_split: float | None = None
     metric: Metric = "accuracy"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,8 @@ class EpochRunner:
         self._optimizer = optimizer
         self._criterion = criterion
         self._metric = metric
+        # Noise that a head adds in training is part of these steps, and of no other call.
+        self._noisy: Callable[[], AbstractContextManager[None]] = getattr(head, "noisy_amplitudes", nullcontext)
         self._max_norm = arguments.max_grad_norm
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self._sizes = batch_sizes(len(data), arguments.batch_size, normalised=_has_batch_norm(head))
@@ -67,7 +70,8 @@ class EpochRunner:
         outputs: list[Tensor] = []
         for rows in torch.split(order, self._sizes):
             self._optimizer.zero_grad(set_to_none=True)
-            logits, _ = head(data.embeddings[rows])
+            with self._noisy():
+                logits, _ = head(data.embeddings[rows])
             loss = self._criterion(logits, data.targets[rows])
             loss.backward()  # type: ignore[no-untyped-call]
             if self._max_norm is not None:

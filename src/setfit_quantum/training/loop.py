@@ -188,6 +188,7 @@ class _Run:
             stopped_early=self.selection.exhausted(self.arguments),
             seconds=self._seconds(),
             resumed_from=resumed_from,
+            final_layer=str(self.arguments.final_layer),
             temperature=temperature,
         )
 

@@ -22,6 +22,7 @@ class HeadTrainingResult:
         stopped_early: Whether early stopping ended it.
         seconds: Time of the whole training, that before a resume included.
         resumed_from: The checkpoint it went on from, or None.
+        final_layer: How the head's last layer ended: `"trained"`, or `"lda"` in closed form.
         temperature: What the head's logits are divided by since, with `calibrate`.
     """
 
@@ -33,6 +34,7 @@ class HeadTrainingResult:
     stopped_early: bool
     seconds: float
     resumed_from: Path | None = None
+    final_layer: str = "trained"
     temperature: float | None = None
 
 

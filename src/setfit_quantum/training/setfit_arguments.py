@@ -41,13 +41,13 @@ class TrainingArguments(_SetFitArguments):
     """SetFit's arguments with defaults for a quantum head, and what head training adds.
 
     As in SetFit, `num_epochs` and `batch_size` are pairs (body, head), or one number for both, and
-    `body_learning_rate` is a pair (contrastive tuning, end-to-end). No body epochs, `num_epochs=(0, 100)`, train the
+    `body_learning_rate` is a pair (contrastive tuning, end-to-end). No body epochs, `num_epochs=(0, 40)`, train the
     head alone. The settings below are those of `HeadTrainingArguments` and concern the head only; those with `head_`
     in front would otherwise be taken for the body's.
 
     Args:
         batch_size: 16 for both phases.
-        num_epochs: One epoch of contrastive tuning, 100 of head training.
+        num_epochs: One epoch of contrastive tuning, 40 of head training.
         l2_weight: Weight decay of both phases; 0 stays 0.
         save_strategy: `"no"`: SetFit's checkpoints of the body are large and lack the head.
         min_steps: On few examples as many more epochs of head training as give this many steps.
