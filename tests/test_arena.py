@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from setfit_quantum import QuantumHead
 from setfit_quantum.experiments.executors import SerialExecutor
+from setfit_quantum.training import HeadTrainingArguments
+from setfit_quantum.training.final_layer import resolve_final_layer
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -340,3 +343,13 @@ def test_training_under_shots_is_tested_exactly(load):
     first, second = noisy.decide(train.embeddings), noisy.decide(train.embeddings)
     np.testing.assert_array_equal(first, second)
     assert np.abs(first - exact.decide(train.embeddings)).max() > 1e-3
+
+
+def test_the_arenas_default_is_the_default():
+    entry = json.loads((BENCHMARKS / "arena.json").read_text())["heads"]["quantum default"]
+    assert "grid" not in entry  # nothing is tuned
+    named, default = QuantumHead(384, 2, seed=0, **entry["head"]), QuantumHead(384, 2, seed=0)
+    assert named.config == default.config
+    training = HeadTrainingArguments().to_dict()
+    final_layer = resolve_final_layer(default, training["final_layer"])
+    assert HeadTrainingArguments(**entry["training"]).to_dict() == training | {"final_layer": final_layer}

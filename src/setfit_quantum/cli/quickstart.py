@@ -31,7 +31,7 @@ def quickstart(
         str, typer.Option(help="reviews (2 classes) or support (5 classes), written for this package.")
     ] = "reviews",
     qubits: Annotated[int | None, typer.Option(help="Qubits.", show_default="10")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.", show_default="100")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.", show_default="40")] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights and order.", min=0)] = 42,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
