@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
+from paper_head import ESTIMATOR, RATE, TRAINING, build_paper_head
 from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
 
 from setfit_quantum import (
     ClassicalHead,
     DistillationTrainer,
-    QuantumHead,
     QuantumHeadClassifier,
     SetFitModel,
     TrainingArguments,
@@ -33,6 +33,7 @@ from setfit_quantum.training import HeadTrainingArguments, train_head
 sys.path.append(str(Path(__file__).parent.parent / "examples"))
 
 QUIET = {"show_progress_bar": False}
+FIT = {"head_learning_rate": RATE, **TRAINING, **QUIET}
 Rows = dict[str, dict[str, float]]
 
 
@@ -89,11 +90,16 @@ def several_labels(bench: Bench, seed: int) -> Rows:
     classes = train.classes
     part = train.subset(np.random.default_rng(seed).permutation(len(train))[: bench.n_train // 2])
     estimator = partial(
-        QuantumHeadClassifier, n_qubits=6, num_epochs=bench.epochs, class_weight="balanced", random_state=seed
+        QuantumHeadClassifier,
+        n_qubits=6,
+        num_epochs=bench.epochs,
+        class_weight="balanced",
+        random_state=seed,
+        **ESTIMATOR,
     )
     logistic = partial(LogisticRegression, max_iter=1000, class_weight="balanced")
     heads = {
-        "quantum, one head for all": (partial(QuantumHead, multitarget=True, seed=seed), None),
+        "quantum, one head for all": (partial(build_paper_head, multitarget=True, seed=seed), None),
         "linear, one head for all": (partial(ClassicalHead, multitarget=True, seed=seed), None),
     }
     for strategy in ("one-vs-rest", "multi-output", "classifier-chain"):
@@ -104,7 +110,7 @@ def several_labels(bench: Bench, seed: int) -> Rows:
         # What from_pretrained(body, head=..., multi_target_strategy=...) does; here the body is made already.
         head = build_head(make(), in_features=None, multi_target_strategy=strategy)
         model = SetFitModel(bench.body, head, multi_target_strategy=strategy, labels=classes)
-        options = {"num_epochs": bench.epochs, "class_weights": "balanced", **QUIET} if strategy is None else {}
+        options = {"num_epochs": bench.epochs, "class_weights": "balanced", **FIT} if strategy is None else {}
         model.fit(part.texts, part.indicators(classes), **options)
         predictions = np.asarray(model.predict(test.texts))
         found = evaluate_predictions(test.indicators(classes), predictions, classes, n_resamples=10)
@@ -119,7 +125,7 @@ def distillation(bench: Bench, seed: int, per_class: int = 64) -> Rows:
     rest = np.setdiff1d(np.arange(len(train)), labelled)
     unlabelled = train.subset(np.random.default_rng(seed).permutation(rest)[: bench.n_train // 2])
     few = train.subset(labelled)
-    heads = {"quantum": lambda: QuantumHead(seed=seed), "linear": lambda: ClassicalHead(seed=seed)}
+    heads = {"quantum": lambda: build_paper_head(seed=seed), "linear": lambda: ClassicalHead(seed=seed)}
     results: Rows = {}
 
     def score(name: str, model: SetFitModel) -> None:
@@ -127,10 +133,11 @@ def distillation(bench: Bench, seed: int, per_class: int = 64) -> Rows:
 
     for kind, other in (("linear", "quantum"), ("quantum", "linear")):
         teacher = SetFitModel(bench.body, heads[kind]())
-        teacher.fit(few.texts, few.labels, num_epochs=bench.epochs, validation_split=0.15, **QUIET)
+        teacher.fit(few.texts, few.labels, num_epochs=bench.epochs, validation_split=0.15, **FIT)
         score(f"{kind}, {len(few)} labelled texts", teacher)
         student = SetFitModel(bench.body, heads[other]())
-        arguments = TrainingArguments(num_epochs=(0, bench.epochs), validation_split=0.15, report_to="none", **QUIET)
+        settings = {"validation_split": 0.15, "report_to": "none", **FIT}
+        arguments = TrainingArguments(num_epochs=(0, bench.epochs), **settings)
         texts = Dataset.from_dict({"text": unlabelled.texts})
         DistillationTrainer(teacher, student, args=arguments, train_dataset=texts).train()
         score(f"{other}, taught by {kind} on {len(unlabelled)} texts without labels", student)
@@ -144,10 +151,10 @@ def probabilities(bench: Bench, seed: int) -> Rows:
     rest, held_out = (part.subset(rows) for rows in stratified_split(part.labels, 0.15, seed))
     validation = (held_out.texts, held_out.labels)
     results: Rows = {}
-    for name, head in (("quantum", QuantumHead(seed=seed)), ("linear", ClassicalHead(seed=seed))):
+    for name, head in (("quantum", build_paper_head(seed=seed)), ("linear", ClassicalHead(seed=seed))):
         model = SetFitModel(bench.body, head)
         options = {"num_epochs": bench.epochs, "class_weights": "balanced", "validation_data": validation}
-        model.fit(rest.texts, rest.labels, calibrate=False, **options, **QUIET)
+        model.fit(rest.texts, rest.labels, calibrate=False, **options, **FIT)
         targets = [model.label2id[label] for label in test.labels]
         before = evaluate_probabilities(model.predict_proba(test.texts), targets)
         temperature = model.calibrate(*validation)
@@ -184,11 +191,12 @@ def images(bench: Bench, seed: int) -> Rows:
                 write_embeddings(cache, hash_texts(paths), found)
     results: Rows = {}
     for name, head in (
-        ("quantum, 4 qubits", QuantumHead(n_qubits=4, seed=seed)),
-        ("quantum", QuantumHead(seed=seed)),
+        ("quantum, 4 qubits", build_paper_head(n_qubits=4, seed=seed)),
+        ("quantum", build_paper_head(seed=seed)),
         ("linear", ClassicalHead(seed=seed)),
     ):
-        arguments = HeadTrainingArguments(num_epochs=bench.epochs, validation_split=0.15, seed=seed, **QUIET)
+        settings = {"validation_split": 0.15, "learning_rate": RATE, **TRAINING, **QUIET}
+        arguments = HeadTrainingArguments(num_epochs=bench.epochs, seed=seed, **settings)
         result = train_head(head, found[: len(train)], train.labels, arguments)
         right = [result.label_names[number] == label for number, label in zip(
             head.predict(found[len(train) :]).tolist(), test.labels, strict=True)]  # fmt: skip

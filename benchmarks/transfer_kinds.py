@@ -19,10 +19,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from paper_head import RATE, TRAINING, build_paper_head
 from seed_tables import format_over_seeds
 
 import setfit_quantum
-from setfit_quantum import ClassicalHead, QuantumHead
+from setfit_quantum import ClassicalHead
 from setfit_quantum.baselines import fit_logistic_regression
 from setfit_quantum.data import draw_few_shot, load_examples
 from setfit_quantum.default_body import resolve_body
@@ -55,7 +56,8 @@ class Task:
 
 def fit(head, task: Task, per_class: int, seed: int, epochs: int):
     embeddings, y = task.draw(per_class, seed)
-    arguments = HeadTrainingArguments(num_epochs=epochs, validation_split=0.15, seed=seed, show_progress_bar=False)
+    settings = {"validation_split": 0.15, "learning_rate": RATE, **TRAINING, "show_progress_bar": False}
+    arguments = HeadTrainingArguments(num_epochs=epochs, seed=seed, **settings)
     train_head(head, embeddings, y, arguments)
     return head
 
@@ -73,12 +75,12 @@ def run_pair(first: Task, second: Task, arguments, seed: int) -> dict[str, dict]
         results[name] = {"accuracy": accuracy(head, second), "trained": head.num_parameters()}
 
     for a, encoder in ENCODERS.items():
-        fresh = QuantumHead(first.test.shape[1], n_qubits=arguments.qubits, seed=seed, **encoder)
+        fresh = build_paper_head(first.test.shape[1], arguments.qubits, seed=seed, **encoder)
         source = learn(copy.deepcopy(fresh), first)
         for b, classifier in CLASSIFIERS.items():
             note(f"{a}{b}", copy.deepcopy(source).freeze("encoder").replace_classifier(classifier))
             note(f"{a}{b}, encoder untrained", copy.deepcopy(fresh).freeze("encoder").replace_classifier(classifier))
-    note("quantum head, second task alone", QuantumHead(n_qubits=arguments.qubits, seed=seed))
+    note("quantum head, second task alone", build_paper_head(n_qubits=arguments.qubits, seed=seed))
     note("MLP head, second task alone", ClassicalHead(hidden_dim=32, seed=seed))
     model = fit_logistic_regression(*second.draw(arguments.per_class, seed))
     results["logistic regression, second task alone"] = {

@@ -308,7 +308,8 @@ def quantum(load, head, training=None, ensemble=1, seed=0):
     fitting, rng = load("fitting"), np.random.default_rng(1)
     targets = np.arange(24) % 3
     train = fitting.LabelledSet(rng.normal(size=(24, 16)) + 2 * np.eye(16)[targets], targets)
-    candidate = {"head": {"n_qubits": 4, **head}, "training": {"num_epochs": 4, "final_layer": "trained", **(training or {})}}
+    plain = {"num_epochs": 4, "final_layer": "trained"}
+    candidate = {"head": {"n_qubits": 4, **head}, "training": plain | (training or {})}
     return fitting.fit("quantum", candidate, ensemble, train, 3, seed), train
 
 
