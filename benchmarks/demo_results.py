@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from paper_head import RATE, TRAINING, build_paper_head
 
 from setfit_quantum import NoiseModel, QuantumHead, SetFitModel, __version__
 from setfit_quantum.baselines import fit_logistic_regression
@@ -48,9 +49,9 @@ def main() -> None:
     heads: dict[tuple[int, int], QuantumHead] = {}
     for n_qubits in QUBITS:
         for seed in range(arguments.seeds):
-            head = QuantumHead(n_qubits=n_qubits, seed=seed)
-            settings = HeadTrainingArguments(num_epochs=EPOCHS, seed=seed, show_progress_bar=False)
-            train_head(head, x, y, settings)
+            head = build_paper_head(n_qubits=n_qubits, seed=seed)
+            settings = {"num_epochs": EPOCHS, "learning_rate": RATE, **TRAINING, "show_progress_bar": False}
+            train_head(head, x, y, HeadTrainingArguments(seed=seed, **settings))
             heads[n_qubits, seed] = head.eval()
         print(f"{time.perf_counter() - started:5.0f} s  trained {n_qubits} qubits", flush=True)
 

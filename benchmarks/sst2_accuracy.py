@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from paper_head import RATE, TRAINING
 from sentence_transformers import SentenceTransformer
 
 import setfit_quantum
@@ -31,8 +32,6 @@ HEADS = {
     "quantum, one encoder (paper-single)": {"preset": "paper-single"},
     "quantum, two encoders (paper-multi)": {"preset": "paper-multi"},
 }
-PAPER_TRAINING = {"learning_rate": 0.01, "lr_schedule": "constant", "final_layer": "trained"}
-"""Of the paper's heads; the others train as this package does by default."""
 NOISE_STUDY = {
     "exact": {},
     "paper-low, 8192 shots": {"noise": "paper-low", "shots": 8192},
@@ -68,7 +67,8 @@ def build_head(settings: dict, in_features: int, seed: int) -> QuantumHead:
 
 def run_quantum(settings: dict, embeddings: np.ndarray, y: np.ndarray, split, seed: int, epochs: int) -> dict:
     head = build_head(settings, embeddings.shape[1], seed)
-    training = {"num_epochs": epochs, **PAPER_TRAINING} if "preset" in settings else {}
+    # The paper's heads train in the paper's way, the others as this package does by default.
+    training = {"num_epochs": epochs, "learning_rate": RATE, **TRAINING} if "preset" in settings else {}
     arguments = HeadTrainingArguments(**training, seed=seed, show_progress_bar=False, select_best=True)
     train, validation, test = (torch.from_numpy(embeddings[rows]) for rows in split)
     start = time.perf_counter()

@@ -35,7 +35,9 @@ def reviews():
 @pytest.fixture(scope="module", params=[1, 2], ids=["one encoder", "two encoders"])
 def results(request, agreement, reviews):
     x, labels = reviews
-    head = QuantumHead(x.shape[1], n_qubits=4, n_encoders=request.param, n_reuploads=2, n_layers=2, backend="numba", seed=0)
+    head = QuantumHead(
+        x.shape[1], n_qubits=4, n_encoders=request.param, n_reuploads=2, n_layers=2, backend="numba", seed=0
+    )
     train_head(head, x, labels.numpy(), HeadTrainingArguments(num_epochs=3, seed=0, show_progress_bar=False))
     return agreement.compare(head, x[:20], labels[:20], gradient_samples=1)
 

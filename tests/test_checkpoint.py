@@ -25,7 +25,14 @@ VALIDATION = dict(zip(("eval_embeddings", "eval_labels"), make_blobs(20, spread=
 
 
 def arguments(**changes):
-    settings = {"num_epochs": 8, "lr_decay": 0.9, "lr_schedule": "constant", "learning_rate": 0.01, "save_every": 3, "show_progress_bar": False} | changes
+    settings = {
+        "num_epochs": 8,
+        "lr_decay": 0.9,
+        "lr_schedule": "constant",
+        "learning_rate": 0.01,
+        "save_every": 3,
+        "show_progress_bar": False,
+    } | changes
     return HeadTrainingArguments(**settings)
 
 

@@ -17,8 +17,8 @@ from training_heads import make_blobs
 
 
 def tiny(**settings) -> QuantumHeadClassifier:
-    defaults = {"n_qubits": 2, "encoder_layers": 1, "num_epochs": 5, "learning_rate": 0.05, "random_state": 0}
-    return QuantumHeadClassifier(**(defaults | settings))
+    defaults = {"n_qubits": 2, "encoder_layers": 1, "num_epochs": 5, "learning_rate": 0.05}
+    return QuantumHeadClassifier(**(defaults | {"amplitude_noise": 0.0, "random_state": 0} | settings))
 
 
 def data(n=60, n_classes=2, **settings):
@@ -99,7 +99,9 @@ def test_every_head_and_training_setting_can_be_given():
 
 def test_settings_reach_the_head_and_the_training():
     x, y = data()
-    classifier = tiny(n_qubits=3, noise="paper-low", shots=50, n_reuploads=2, lr_schedule="constant", lr_decay=0.5, num_epochs=3)
+    classifier = tiny(
+        n_qubits=3, noise="paper-low", shots=50, n_reuploads=2, lr_schedule="constant", lr_decay=0.5, num_epochs=3
+    )
     classifier.fit(x, y)
     config = classifier.head_.config
     assert (config.n_qubits, config.shots, config.n_reuploads, config.in_features) == (3, 50, 2, 6)

@@ -18,7 +18,8 @@ from setfit_quantum.demo.limits import RequestError
 
 @pytest.mark.parametrize(("qubits", "encoders", "classes", "width"), [(10, 1, 2, 384), (8, 2, 4, 768), (2, 1, 3, 1024)])
 def test_parameter_counts_are_the_heads(qubits, encoders, classes, width):
-    head = QuantumHead(width, classes, n_qubits=qubits, n_encoders=encoders, seed=0)
+    sizes = {"n_qubits": qubits, "n_encoders": encoders, "out_features": classes}
+    head = QuantumHead.from_preset("paper-single", in_features=width, seed=0, **sizes)
     assert sum(count for _, count, _ in count_parts(qubits, encoders, classes, width)) == head.num_parameters()
 
 

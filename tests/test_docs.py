@@ -39,7 +39,7 @@ def test_examples_of_backends(block, tmp_path, monkeypatch, server, capsys):
         assert scope["head"].eval().predict(torch.ones(2, 384)).shape == (2,)
     if "ansatz" in scope:
         assert (tmp_path / "circuit.png").is_file()
-        assert (scope["head"].backend.name, scope["head"].num_parameters()) == ("torch", 4 * (9 * 50 + 1) + 8 + 16 + 10)
+        assert (scope["head"].backend.name, scope["head"].num_parameters()) == ("torch", 4 * (9 * 49 + 1) + 8 + 16 + 10)
 
 
 def test_its_figures_are_those_of_the_example():

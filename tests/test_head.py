@@ -227,7 +227,9 @@ def test_latents_are_scaled_expectations_of_each_encoder(n_encoders):
         head.encoder.scale.copy_(torch.tensor([1.0, 2.0, -3.0])[:n_encoders])
     x = embeddings()
     units = torch.nn.functional.normalize(x, dim=1)
-    state = torch.nn.functional.normalize(torch.cat([units, torch.full((5, 1), head.config.amplitude_bias)], dim=1), dim=1)
+    state = torch.nn.functional.normalize(
+        torch.cat([units, torch.full((5, 1), head.config.amplitude_bias)], dim=1), dim=1
+    )
     parts = []
     for e, share in enumerate(head.config.encoder_shares):
         z = get_backend("torch").expectations(head.encoder_circuit(e), head.encoder.weights[e], None, state)

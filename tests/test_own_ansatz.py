@@ -24,7 +24,9 @@ X = torch.randn(5, WIDTH, generator=torch.Generator().manual_seed(0))
 
 
 def make_head(ansatz=(FIRST, SECOND), **settings):
-    return QuantumHead(WIDTH, **({"n_qubits": N, "encoder_layers": 1, "n_reuploads": 4, "seed": 1, "ansatz": ansatz} | settings))
+    return QuantumHead(
+        WIDTH, **({"n_qubits": N, "encoder_layers": 1, "n_reuploads": 4, "seed": 1, "ansatz": ansatz} | settings)
+    )
 
 
 def test_the_second_module():

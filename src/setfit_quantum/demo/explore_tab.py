@@ -18,6 +18,7 @@ from setfit_quantum.demo.request import on_page
 from setfit_quantum.demo.svg import Axis, Series, line_chart
 from setfit_quantum.energy import GATE_TIMES, EnergySettings, energy_curve, find_crossover, find_meeting_point
 from setfit_quantum.head.ansatz import build_second_module
+from setfit_quantum.presets import PRESETS
 
 RESULTS = Path(__file__).parent / "results"
 STUDIES = ("qubits", "noise", "shots")
@@ -72,8 +73,7 @@ def build_explore_tab() -> None:
     )
     gr.Markdown(
         "## Where the parameters are\n"
-        "A quantum classifier is small: a few hundred trained numbers, most of them angles of the encoders. These "
-        "counts are of the circuits that this package makes unless told otherwise."
+        "The paper's quantum classifier is small: a few hundred trained numbers, most of them angles of the encoders."
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320), gr.Group():
@@ -214,8 +214,9 @@ def draw_parameters(qubits: float, encoders: float, classes: float, width: int) 
 
 
 def count_parts(n_qubits: int, n_encoders: int, n_classes: int, width: int) -> Sequence[tuple[str, int, str]]:
-    """`(part, number of parameters, why)`, counted from the circuits themselves."""
-    config = QuantumHeadConfig(n_qubits=n_qubits, n_encoders=n_encoders, out_features=n_classes, in_features=width)
+    """`(part, number of parameters, why)` of the paper's head, counted from the circuits themselves."""
+    sizes = {"n_qubits": n_qubits, "n_encoders": n_encoders, "out_features": n_classes, "in_features": width}
+    config = QuantumHeadConfig(**(PRESETS["paper-single"] | sizes))
     wires = config.resolve_encoder_qubits(width)
     connectivity = config.resolve_encoder_connectivity(wires)
     encoder = build_encoder(wires, config.encoder_layers, connectivity).num_parameters
