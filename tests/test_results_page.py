@@ -108,11 +108,16 @@ def _fields(result):
 def test_command(tmp_path):
     build_result({WITH: 0.7, WITHOUT: 0.85}).save(tmp_path / "studies" / "table4-default" / "result.json")
     command = load_command()
-    command.main(
-        ["--collect", str(tmp_path / "studies"), "--results", str(tmp_path / "out"), "--page", str(tmp_path / "R.md")]
-    )
+    options = ["--results", str(tmp_path / "out"), "--page", str(tmp_path / "R.md")]
+    options += ["--arena", str(tmp_path / "arena.md")]
+    command.main(["--collect", str(tmp_path / "studies"), *options])
     assert (tmp_path / "out" / "table4.json").is_file()
-    assert "Table IV" in (tmp_path / "R.md").read_text()
+    page = (tmp_path / "R.md").read_text()
+    assert "Table IV" in page
+    assert "The arena" not in page
+    (tmp_path / "arena.md").write_text("| head | accuracy |\n")
+    command.main(options)
+    assert (tmp_path / "R.md").read_text() == page + command.ARENA_TITLE + "| head | accuracy |\n"
 
 
 def test_the_page_is_up_to_date():
@@ -120,4 +125,4 @@ def test_the_page_is_up_to_date():
     results = load_results(command.RESULTS)
     assert command.PAGE.exists() == bool(results)
     if results:
-        assert command.PAGE.read_text() == format_page(results)
+        assert command.PAGE.read_text() == format_page(results) + command.format_arena(command.ARENA)

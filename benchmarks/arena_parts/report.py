@@ -38,7 +38,7 @@ def _about(specification: Specification) -> str:
         "data set, the same ones for every head and seed, are looked at once. Every (data set, size) weighs the same. "
         "Intervals (95 %) resample seeds within each (data set, size); data sets and test sentences, which all seeds "
         "share, are taken as they are; 'with other test sentences' resamples these too. p: Wilcoxon's signed-rank "
-        "test over all cells, corrected by Holm. Non-inferior: "
+        "test over all cells, corrected by Holm (approximate: cells of a data set share test sentences). Non-inferior: "
         f"the interval's lower end is above -{margin:g} points against {specification.reference.name}. Fitted: numbers "
         "that preprocessing takes from the training embeddings, without labels. Seconds: median processor time "
         "of selection and fitting together, on one core. A tuned body has seen all drawn sentences, "
