@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from setfit_quantum.config import QuantumHeadConfig
@@ -79,3 +80,8 @@ def test_encoder_connectivity_default():
 
 def test_shares_where_encoders_do_not_divide_the_qubits():
     assert QuantumHeadConfig(n_qubits=10, n_encoders=3).encoder_shares == (4, 3, 3)
+
+
+def test_numbers_of_numpy_are_numbers():
+    config = QuantumHeadConfig(n_qubits=np.int64(8))
+    assert (config.n_qubits, config.n_encoders) == (8, 5)

@@ -7,7 +7,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from setfit_quantum import QuantumHead, QuantumHeadClassifier
 from setfit_quantum.training import HeadTrainingArguments, train_head
-from setfit_quantum.training.final_layer import discriminant
+from setfit_quantum.training.data import LabelledEmbeddings
+from setfit_quantum.training.final_layer import discriminant, fit_final_layer
 
 SMALL = {"n_qubits": 3, "encoder_layers": 1, "n_reuploads": 1, "n_layers": 1, "seed": 0}
 QUICK = {"num_epochs": 3, "lr_schedule": "constant", "show_progress_bar": False, "final_layer": "lda"}
@@ -134,3 +135,38 @@ def test_momentum_belongs_to_sgd():
                                                      momentum=momentum))  # fmt: skip
         ends.append(head.circuit_weights.detach().clone())
     assert not torch.allclose(*ends)
+
+
+@pytest.mark.parametrize("per_class", [1, 2, 3])
+def test_very_few_samples_of_a_class_are_enough(per_class):
+    """Ledoit and Wolf's estimate is degenerate there; a share of the whole variance keeps the nearest mean."""
+    x, y = blobs(5, n=60, width=10)
+    rows = torch.cat([torch.where(y == number)[0][:per_class] for number in range(5)])
+    few, numbers = x[rows].double().numpy(), y[rows].numpy()
+    coefficients, intercepts = discriminant(few, numbers, 5, None)
+    means = np.stack([few[numbers == number].mean(axis=0) for number in range(5)])
+    every = x.double().numpy()
+    nearest = ((every[:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
+    found = (every @ coefficients.T + intercepts).argmax(axis=1)
+    assert (found == y.numpy()).mean() > (nearest == y.numpy()).mean() - 0.1
+    head = QuantumHead(10, 5, **SMALL)
+    train_head(head, x[rows], y[rows], HeadTrainingArguments(**QUICK))
+    assert torch.isfinite(head.linear.weight).all()
+
+
+def test_repeated_texts_are_told_apart():
+    """Two texts, each eight times: nothing varies within a class."""
+    points = np.array([[1.0, 2.0, 0.0], [0.0, 2.0, 1.0]])
+    targets = np.repeat([0, 1], 8)
+    coefficients, intercepts = discriminant(points[targets], targets, 2, None)
+    assert (points @ coefficients.T + intercepts).argmax(axis=1).tolist() == [0, 1]
+
+
+def test_a_calibrated_head_keeps_the_posterior():
+    x, y = blobs(2)
+    probabilities = []
+    for temperature in (1.0, 5.0):
+        head = QuantumHead(6, 2, temperature=temperature, **SMALL)
+        fit_final_layer(head, LabelledEmbeddings(x, y))
+        probabilities.append(head.predict_proba(x))
+    assert torch.allclose(*probabilities, atol=1e-4)

@@ -278,3 +278,9 @@ def test_a_foreign_head_has_no_classifier_to_replace(tiny_body):
     model = SetFitModel.from_pretrained(tiny_body, head=LogisticRegression(), device="cpu")
     with pytest.raises(TypeError, match="must be a QuantumHead or a ClassicalHead, but is a LogisticRegression"):
         model.replace_classifier("linear")
+
+
+def test_a_head_that_starts_as_the_identity_takes_a_linear_classifier():
+    head = QuantumHead(8, 2, n_qubits=3, initialization="identity", seed=0).replace_classifier("linear")
+    assert head.config.classifier == "linear"
+    assert head.replace_classifier("quantum").config.chosen_initialization == "identity"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Integral
 from typing import Any
 
 from setfit_quantum.checks import check_bool, check_choice, check_float, check_int
@@ -135,8 +136,8 @@ class QuantumHeadConfig:
 
     def __post_init__(self) -> None:
         if self.n_encoders is None:
-            several = self.encoder == "quantum" and isinstance(self.n_qubits, int)
-            self._store("n_encoders", max(1, min(DEFAULT_ENCODERS, self.n_qubits)) if several else 1)
+            several = self.encoder == "quantum" and isinstance(self.n_qubits, Integral)
+            self._store("n_encoders", max(1, min(DEFAULT_ENCODERS, int(self.n_qubits))) if several else 1)
         if self.preprocessing == AUTO:
             object.__setattr__(self, "preprocessing", "center" if self.encoder == "quantum" else None)
         for name in ("n_encoders", "encoder_layers", "n_reuploads", "reupload_layers", "n_layers", "connectivity"):

@@ -165,6 +165,8 @@ class HeadTransfer(TrainingMark):
             )
         several = self.config.multitarget if multitarget is None else multitarget
         changes: dict[str, Any] = {name: getattr(QuantumHeadConfig, name) for name in SECOND_MODULE}
+        if self.config.initialization == "identity":
+            changes["initialization"] = None  # which is the same where the new module can start so
         if classifier == "quantum":
             changes |= {name: getattr(self.config, name) for name in SECOND_MODULE} | settings
             noise = as_noise_model(changes["noise"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -68,7 +69,7 @@ def train_end_to_end(
         module,
         module.rows(0, len(texts)),
         labels,
-        arguments.with_changes(optimizer=_TwoRates(module, arguments, rate)),
+        arguments.with_changes(optimizer=_TwoRates(module, arguments, rate), momentum=0.0),
         eval_embeddings=None if eval_texts is None else module.rows(len(texts), len(texts) + len(eval_texts)),
         eval_labels=eval_labels,
         label_names=label_names,
@@ -99,6 +100,12 @@ class BodyAndHead(nn.Module):
         if not any(parameter.requires_grad for parameter in self.body.parameters()):
             self.body.eval()
         return self
+
+    def noisy_amplitudes(self) -> AbstractContextManager[None]:
+        """Noise that the head adds in steps of training."""
+        add: Any = getattr(self.head, "noisy_amplitudes", nullcontext)
+        noise: AbstractContextManager[None] = add()
+        return noise
 
     def rows(self, start: int, end: int) -> Tensor:
         """Names of texts, shape (end - start, 2): number, and a checksum so that a checkpoint knows its texts."""
@@ -188,7 +195,8 @@ class _TwoRates:
         self._arguments = arguments
         self._body_rate = body_learning_rate
         # What a checkpoint remembers of a callable optimizer is its name.
-        self.__qualname__ = f"{arguments.optimizer} (body {body_learning_rate})"
+        momentum = f", momentum {arguments.momentum}" if arguments.momentum else ""
+        self.__qualname__ = f"{arguments.optimizer} (body {body_learning_rate}{momentum})"
 
     def __call__(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         classes: dict[Any, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -196,7 +204,9 @@ class _TwoRates:
             {"params": [parameter for parameter in part.parameters() if parameter.requires_grad], "lr": rate}
             for part, rate in ((self._module.head, self._arguments.learning_rate), (self._module.body, self._body_rate))
         ]
+        momentum = self._arguments.momentum
+        settings = {"momentum": momentum, "nesterov": True} if momentum > 0 else {}
         optimizer: torch.optim.Optimizer = classes[self._arguments.optimizer](
-            [group for group in groups if group["params"]], weight_decay=self._arguments.weight_decay
+            [group for group in groups if group["params"]], weight_decay=self._arguments.weight_decay, **settings
         )
         return optimizer

@@ -55,7 +55,7 @@ class HeadTrainingArguments:
         label_smoothing: Share of the target that is spread over all classes.
         final_layer: How the head's last linear layer ends: `"trained"` with the rest; or `"lda"`: replaced after the
             training by a linear discriminant analysis of what it takes on the training data, in closed form. None:
-            `"lda"` for simulated quantum heads with exclusive classes, `"trained"` for others.
+            `"lda"` for simulated quantum heads with exclusive classes, `"trained"` for others and with `end_to_end`.
         max_grad_norm: Gradients of a greater norm are scaled down to it; None: no limit.
         seed: Seed of the order of the samples, of the validation split and of any dropout.
         checkpoint_dir: Folder for checkpoints; None writes none.

@@ -12,6 +12,10 @@ from torch import Tensor, nn
 from setfit_quantum.training.data import LabelledEmbeddings
 from setfit_quantum.training.metrics import targets_to_numpy
 
+_ENOUGH = 4
+"""Samples of its rarest class from which scikit-learn's estimate of the covariance is used as it is."""
+_RIDGE = 0.03
+_NEGLIGIBLE = 1e-6
 _ABSENT = 30.0
 """How far below all others the logit of a class without training samples lies."""
 
@@ -77,6 +81,8 @@ def fit_final_layer(head: Any, data: LabelledEmbeddings, class_weights: Tensor |
     targets = targets_to_numpy(data.targets)
     weights = None if class_weights is None else class_weights.double().cpu().numpy()
     coefficients, intercepts = discriminant(features, targets, head.config.out_features, weights)
+    # What is divided by a temperature again gives the posterior.
+    coefficients, intercepts = coefficients * head.temperature, intercepts * head.temperature
     with torch.no_grad():
         if head.config.one_logit:  # the logits are (-l, l)
             coefficients, intercepts = np.diff(coefficients, axis=0) / 2, np.diff(intercepts) / 2
@@ -98,13 +104,45 @@ def discriminant(
     coefficients = np.zeros((n_classes, features.shape[1]))
     intercepts = np.zeros(n_classes)
     if len(present) > 1:
-        found = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=shares / shares.sum())
-        found.fit(features, targets)
-        rows, offsets = found.coef_, found.intercept_
-        if len(present) == 2:  # scikit-learn keeps the difference alone
-            rows, offsets = np.concatenate([-rows, rows]) / 2, np.concatenate([-offsets, offsets]) / 2
+        shares = shares / shares.sum()
+        rows = offsets = None
+        if counts.min() >= _ENOUGH:
+            found = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=shares).fit(features, targets)
+            if _is_well_conditioned(found.covariance_, features):
+                rows, offsets = found.coef_, found.intercept_
+                if len(present) == 2:  # scikit-learn keeps the difference alone
+                    rows, offsets = np.concatenate([-rows, rows]) / 2, np.concatenate([-offsets, offsets]) / 2
+        if rows is None or offsets is None:
+            rows, offsets = _of_very_few(features, targets, present, shares)
         # Only differences of logits count; without the mean they stay small.
         coefficients[present], intercepts[present] = rows - rows.mean(axis=0), offsets - offsets.mean()
     absent = np.setdiff1d(np.arange(n_classes), present)
     intercepts[absent] = intercepts[present].min() - _ABSENT
     return coefficients, intercepts
+
+
+def _is_well_conditioned(covariance: NDArray[np.float64], features: NDArray[np.float64]) -> bool:
+    """Whether the covariance within classes has no direction that hardly varies beside the features' spread."""
+    return bool(np.linalg.eigvalsh(covariance)[0] > _NEGLIGIBLE * np.var(features, axis=0).mean())
+
+
+def _of_very_few(
+    features: NDArray[np.float64], targets: NDArray[np.int64], present: NDArray[np.int64], shares: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same where a class has too few samples, or equal ones, to estimate a covariance.
+
+    A share of the features' whole variance is added on the diagonal: with one sample per class this is the nearest
+    mean, and no direction that happens not to vary decides.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    means = np.stack([features[targets == number].mean(axis=0) for number in present])
+    covariance = _RIDGE * np.var(features, axis=0).mean() * np.eye(features.shape[1])
+    for number, share in zip(present, shares, strict=True):
+        of_class = features[targets == number]
+        if len(of_class) > 1:
+            covariance += share * ledoit_wolf(of_class)[0]
+    if covariance[0, 0] == 0:  # features that never change tell nothing
+        return np.zeros_like(means), np.log(shares)
+    rows = np.linalg.solve(covariance, means.T).T
+    return rows, np.log(shares) - (rows * means).sum(axis=1) / 2
