@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from setfit_quantum import QuantumHead
+from setfit_quantum.experiments.heads import STUDY_TRAINING
 from setfit_quantum.presets import PRESETS
 
-TRAINING: dict[str, Any] = {"lr_schedule": "constant", "final_layer": "trained"}
+TRAINING: dict[str, Any] = {name: STUDY_TRAINING[name] for name in ("lr_schedule", "final_layer")}
 """Beside a learning rate of `RATE`."""
-RATE = 0.01
+RATE: float = STUDY_TRAINING["learning_rate"]
 _SETTINGS = PRESETS["paper-single"] | {"amplitude_bias": 1.0}
 _NOT_OF_ESTIMATORS = ("multitarget", "temperature", "frozen")
 ESTIMATOR: dict[str, Any] = {

@@ -186,6 +186,12 @@ class QuantumHeadConfig:
         # As checked: numpy's numbers become Python's, which JSON can hold.
         object.__setattr__(self, name, value)
 
+    def _settle(self, name: str) -> Any:
+        """A setting that only its default can be; a former default becomes the present one."""
+        if name in FORMER_DEFAULTS and getattr(self, name) == FORMER_DEFAULTS[name]:
+            self._store(name, getattr(QuantumHeadConfig, name))
+        return getattr(self, name)
+
     def _check_preprocessing(self) -> None:
         if self.preprocessing is not None:
             check_choice("preprocessing", self.preprocessing, PREPROCESSING)
@@ -221,10 +227,8 @@ class QuantumHeadConfig:
             raise TypeError(f"Argument `ansatz` must be two strings of OpenQASM 3 or None, but got {parts!r:.200}.")
         object.__setattr__(self, "ansatz", tuple(parts))  # JSON has lists only
         for name in ("reupload_layers", "n_layers", "connectivity"):
-            value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
-            if value == FORMER_DEFAULTS.get(name):
-                self._store(name, default)
-            elif value != default:
+            value, default = self._settle(name), getattr(QuantumHeadConfig, name)
+            if value != default:
                 raise ValueError(
                     f"Argument `{name}` must keep its default {default} with `ansatz`, which stands in place of the "
                     f"layers, but got {value}."
@@ -275,10 +279,8 @@ class QuantumHeadConfig:
         if self.classifier == "quantum":
             return
         for name in SECOND_MODULE:
-            value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
-            if name in FORMER_DEFAULTS and value == FORMER_DEFAULTS[name]:
-                self._store(name, default)
-            elif value != default:
+            value, default = self._settle(name), getattr(QuantumHeadConfig, name)
+            if value != default:
                 raise ValueError(
                     f"Argument `{name}` must keep its default {default!r} with classifier={self.classifier!r}, which "
                     f"has no second module, but got {value!r}."

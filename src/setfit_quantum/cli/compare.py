@@ -24,14 +24,7 @@ def register(app: typer.Typer) -> None:
 def compare(
     ctx: typer.Context,
     data: options.DataSource,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="Use this part of a folder, bundled or Hub data set alone.",
-            show_default="train, validation and test together",
-            rich_help_panel=options.DATA,
-        ),
-    ] = None,
+    split: options.PooledSplit = None,
     text_column: options.TextColumn = "text",
     label_column: options.LabelColumn = "label",
     config: options.Config = None,

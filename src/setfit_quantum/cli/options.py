@@ -32,6 +32,14 @@ Split = Annotated[
     str | None,
     typer.Option(help="Split of a folder, bundled or Hub data set.", show_default=False, rich_help_panel=DATA),
 ]
+PooledSplit = Annotated[
+    str | None,
+    typer.Option(
+        help="Use this part of a folder, bundled or Hub data set alone.",
+        show_default="train, validation and test together",
+        rich_help_panel=DATA,
+    ),
+]
 TextColumn = Annotated[str, typer.Option(help="Column of the texts.", rich_help_panel=DATA)]
 LabelColumn = Annotated[str, typer.Option(help="Column of the labels.", rich_help_panel=DATA)]
 Config = Annotated[

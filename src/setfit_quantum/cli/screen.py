@@ -47,14 +47,7 @@ def screen(
     seeds: Annotated[
         int, typer.Option(help="Seeds of every setting, each with its own split.", min=1, rich_help_panel=STUDY)
     ] = 1,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="Use this part of a folder, bundled or Hub data set alone.",
-            show_default="train, validation and test together",
-            rich_help_panel=options.DATA,
-        ),
-    ] = None,
+    split: options.PooledSplit = None,
     text_column: options.TextColumn = "text",
     label_column: options.LabelColumn = "label",
     config: options.Config = None,

@@ -19,6 +19,7 @@ from setfit_quantum.checks import check_float
 from setfit_quantum.model.body import embedding_width
 from setfit_quantum.model.inputs import describe_input, embed
 from setfit_quantum.training import HeadTrainingArguments, HeadTrainingResult, train_head
+from setfit_quantum.training.optimizers import build_named_optimizer
 
 if TYPE_CHECKING:
     from setfit_quantum.model.setfit_model import SetFitModel
@@ -199,14 +200,8 @@ class _TwoRates:
         self.__qualname__ = f"{arguments.optimizer} (body {body_learning_rate}{momentum})"
 
     def __call__(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        classes: dict[Any, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
         groups = [
             {"params": [parameter for parameter in part.parameters() if parameter.requires_grad], "lr": rate}
             for part, rate in ((self._module.head, self._arguments.learning_rate), (self._module.body, self._body_rate))
         ]
-        momentum = self._arguments.momentum
-        settings = {"momentum": momentum, "nesterov": True} if momentum > 0 else {}
-        optimizer: torch.optim.Optimizer = classes[self._arguments.optimizer](
-            [group for group in groups if group["params"]], weight_decay=self._arguments.weight_decay, **settings
-        )
-        return optimizer
+        return build_named_optimizer([group for group in groups if group["params"]], self._arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -31,11 +32,25 @@ def build_optimizer(head: nn.Module, arguments: HeadTrainingArguments) -> torch.
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise TypeError(f"Argument `optimizer` must return a torch.optim.Optimizer, but it returned {optimizer!r}.")
         return optimizer
-    settings = {"momentum": arguments.momentum, "nesterov": arguments.momentum > 0} if arguments.momentum > 0 else {}
     # A quantum head has a handful of tiny tensors: the fused step takes a third of the time of the others.
     fused = all(p.dtype.is_floating_point and p.device.type in ("cpu", "cuda") for p in parameters)
-    built: torch.optim.Optimizer = _CLASSES[arguments.optimizer](
-        parameters, lr=arguments.learning_rate, weight_decay=arguments.weight_decay, fused=fused or None, **settings
+    return build_named_optimizer(parameters, arguments, lr=arguments.learning_rate, fused=fused or None)
+
+
+def build_named_optimizer(
+    parameters: Sequence[Any], arguments: HeadTrainingArguments, **settings: Any
+) -> torch.optim.Optimizer:
+    """The optimizer that `arguments` names, with their weight decay and momentum.
+
+    Args:
+        parameters: Parameters, or groups of them.
+        arguments: Settings whose `optimizer` is a name.
+        **settings: Further arguments of the optimizer.
+    """
+    if arguments.momentum > 0:
+        settings |= {"momentum": arguments.momentum, "nesterov": True}
+    built: torch.optim.Optimizer = _CLASSES[str(arguments.optimizer)](
+        parameters, weight_decay=arguments.weight_decay, **settings
     )
     return built
 
