@@ -34,9 +34,9 @@ def test_a_sentence_and_what_each_stage_saw(visit: Visit, screenshots: Path) -> 
     expect(page.locator("#main-stages svg.sq-embedding rect")).to_have_count(384)
     expect(page.locator("#main-stages tbody tr")).to_have_count(10)
     expect(page.locator("#main-stages tfoot")).to_contain_text("The votes add up to")
-    expect(page.locator("#main-circuit .sq-gate")).to_have_count(50)
+    expect(page.locator("#main-circuit .sq-gate")).to_have_count(60)
     expect(page.locator("#main-circuit svg")).to_have_attribute(
-        "aria-label", re.compile("50 RY rotations, 20 controlled NOT gates")
+        "aria-label", re.compile("150 RY rotations, 60 controlled NOT gates")
     )
     shoot(page, screenshots, "classify-desktop-light")
 
