@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from setfit_quantum.experiments.result_file import write_text
-from setfit_quantum.experiments.results_page import format_page, load_results, summarize_files
+from setfit_quantum.experiments.results_page import SMALL, format_page, load_results, summarize_files
 from setfit_quantum.experiments.study_result import StudyResult
 
 ROOT = Path(__file__).parent.parent
@@ -31,12 +31,13 @@ Emotion), looked at on the same test sentences.
 
 
 def collect(folder: Path, target: Path) -> list[Path]:
-    """Copy the results of the specifications' default level; they hold numbers only."""
+    """Copy the results of the specifications' default and small levels; they hold numbers only."""
     taken = []
-    for path in sorted(folder.glob("*-default/result.json")):
-        result = StudyResult.load(path)
-        taken.append(target / f"{result.name}.json")
-        result.save(taken[-1])
+    for level, suffix in (("default", ""), (SMALL, f"-{SMALL}")):
+        for path in sorted(folder.glob(f"*-{level}/result.json")):
+            result = StudyResult.load(path)
+            taken.append(target / f"{result.name}{suffix}.json")
+            result.save(taken[-1])
     return taken
 
 
@@ -47,7 +48,9 @@ def format_arena(path: Path) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--collect", type=Path, metavar="FOLDER", help="take the default-level results of this folder")
+    parser.add_argument(
+        "--collect", type=Path, metavar="FOLDER", help="take the results of this folder, default and small"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--arena", type=Path, default=ARENA, help="tables of the arena, where it has been run")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page to write")

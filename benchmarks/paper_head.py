@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from setfit_quantum import QuantumHead
-from setfit_quantum.experiments.heads import STUDY_TRAINING
+from setfit_quantum.experiments.defaults import STUDY_TRAINING
 from setfit_quantum.presets import PRESETS
 
 TRAINING: dict[str, Any] = {name: STUDY_TRAINING[name] for name in ("lr_schedule", "final_layer")}

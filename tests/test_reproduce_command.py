@@ -157,6 +157,7 @@ def test_list():
         ([], "`NAME` must be one of ablations"),
         (["table9"], "There is no specification 'table9'"),
         (["table2", "--quick", "--full"], "`--quick` excludes --full"),
+        (["table2", "--small", "--full"], "`--small` excludes --full"),
         (["table2", "--quick", "--data", "nowhere.csv"], "nowhere.csv"),
         (["table2", "--quick", "--body", "./nowhere"], "no existing folder"),
         (["table2", "--quick", "--backend", "clay"], "`backend` must be"),

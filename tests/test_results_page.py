@@ -25,10 +25,10 @@ def load_command():
     return module
 
 
-def build_result(accuracies, name="table4", failures=()):
+def build_result(accuracies, name="table4", failures=(), level="default"):
     """A result with planted accuracies, by cell."""
     specification = load_specification(name)
-    cells = expand(specification, "default")
+    cells = expand(specification, level)
     rng = np.random.default_rng(0)
     difficulty = rng.uniform(size=N_SENTENCES)
     drawn = {str(seed): sorted(rng.choice(N_SENTENCES, N_DRAWN, replace=False).tolist()) for seed in range(5)}
@@ -38,6 +38,7 @@ def build_result(accuracies, name="table4", failures=()):
             rows = np.setdiff1d(np.arange(N_SENTENCES), drawn[str(seed)])
             right = difficulty[rows] + 0.05 * rng.normal(size=len(rows)) < accuracies[cell.name]
             selected[(cell.name, "frozen", seed)] = {
+                "settings": cell.runs(seed, {}, {})[0].to_dict(),
                 "validation": {"accuracy": 0.9, "loss": 0.1},
                 "test": {"accuracy": float(right.mean()), "macro_f1": 0.5, "n": len(rows), "right": pack(right)},
                 "parameters": 493,
@@ -45,11 +46,11 @@ def build_result(accuracies, name="table4", failures=()):
                 "best_epoch": 3,
                 "cpu_seconds": 90.0,
             }
-    values = specification.at_level("default")
+    values = specification.at_level(level)
     header = {key: values[key] for key in ("title", "source", "notes", "reference", "claims", "plot")}
     header |= {"data": "toy", "body": "none", "n_sentences": N_SENTENCES, "n_train": 34, "n_validation": 6}
     header |= {"n_test": N_SENTENCES - N_DRAWN, "drawn": drawn}
-    return StudyResult(name, "default", cells, ["frozen"], selected, list(failures), 30, 1.25, header)
+    return StudyResult(name, level, cells, ["frozen"], selected, list(failures), 30, 1.25, header)
 
 
 WITH, WITHOUT = "with the linear layer", "without the linear layer"
@@ -82,6 +83,53 @@ def test_a_result_survives_its_file(tmp_path):
     (tmp_path / "table4.json").write_text(json.dumps(values | {"schema": 2}))
     with pytest.raises(ValueError, match="is not the result of a study: schema 2"):
         load_results(tmp_path)
+
+
+def test_results_of_another_specification_are_refused(tmp_path):
+    build_result({WITH: 0.7, WITHOUT: 0.85}).save(tmp_path / "table4.json")
+    text = (tmp_path / "table4.json").read_text()
+    for was, now, message in (
+        ('"learning_rate": 0.003', '"learning_rate": 0.5', "run with settings that the specification does not have"),
+        ('"preset": "paper-single"', '"preset": "paper-multi"', "run with settings that the specification does not"),
+        (f'"cell": "{WITH}"', '"cell": "another row"', "row 'another row' is not in the specification"),
+    ):
+        assert was in text
+        (tmp_path / "table4.json").write_text(text.replace(was, now))
+        with pytest.raises(ValueError, match=message):
+            load_results(tmp_path)
+    # How notes are worded may be mended afterwards.
+    (tmp_path / "table4.json").write_text(text.replace('"60 epochs here;', '"Sixty epochs;'))
+    assert "60 epochs here;" in format_page(load_results(tmp_path))
+
+
+def test_small_results_stand_in_until_there_are_larger_ones(tmp_path):
+    accuracies = {WITH: 0.7, WITHOUT: 0.85}
+    for level in ("default", "small"):
+        build_result(accuracies, level=level).save(tmp_path / "studies" / f"table4-{level}" / "result.json")
+    command = load_command()
+    taken = command.collect(tmp_path / "studies", tmp_path / "out")
+    assert [path.name for path in taken] == ["table4.json", "table4-small.json"]
+    assert [result.level for result in load_results(tmp_path / "out")] == ["default"]
+    taken[0].unlink()
+    page = format_page(load_results(tmp_path / "out"))
+    assert "final linear layer, 14 qubits (small)\n" in page
+    assert "| table4 (small) |" in page
+    assert "table4" not in page.split("## Specified, not run here")[1]
+
+
+def test_energy_needs_no_results():
+    page = format_page([])
+    assert "## Fig. 5: energy of one inference" in page
+    assert "| Forte Enterprise, paper-single | 46 qubits | 46 qubits | 45.92 |" in page
+
+
+def test_every_row_says_how_much_it_was_tuned():
+    names = [cell.name for cell in expand(load_specification("table2"), "default")]
+    page = format_page([build_result(dict.fromkeys(names, 0.7), "table2")])
+    line = next(line for line in page.splitlines() if line.startswith("Combinations of settings"))
+    assert "; 6 for linear softmax head; 12 for MLP head, 48 hidden" in line
+    # 33 strengths and none at all, two class weights, three numbers of iterations.
+    assert line.endswith("; 36 for SVC; 204 for logistic regression.")
 
 
 def test_times_stand_beside_the_papers():

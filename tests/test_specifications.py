@@ -164,7 +164,7 @@ ROW = {"name": "row", "head": {"kind": "quantum"}}
         (changed(data={"per_class": 3}), "data: `id` is missing"),
         (changed(kind="tail"), "`kind` must be one of heads, energy"),
         (changed(bodies=["thawed"]), "`bodies` must hold frozen and tuned"),
-        (changed(levels={"slow": {}}), "level 'slow' is none of quick, default, full"),
+        (changed(levels={"slow": {}}), "level 'slow' is none of quick, small, default, full"),
         (changed(levels={"quick": {"rows": []}}), "levels.quick: `rows` is unknown"),
         (changed(rows=[{"name": "row"}]), r"rows\[0\]: `head` is missing"),
         (changed(rows=[ROW, ROW]), "`name` 'row' occurs twice"),
@@ -194,6 +194,26 @@ def test_bad_rows_are_found_before_anything_runs(tmp_path, row, message):
     specification = load_specification(write(tmp_path, changed(rows=[row])))
     with pytest.raises(SpecificationError, match=message):
         expand(specification, "default")
+
+
+def test_a_name_may_have_a_hyphen():
+    assert load_specification("upper-bound").name == "upper_bound"
+
+
+def test_small_is_smaller():
+    """On the data of the default level, with fewer runs of fewer epochs."""
+    for name in NAMES:
+        specification = load_specification(name)
+        if specification.kind == "energy":
+            continue
+        small, default = (
+            [run for cell in expand(specification, level) for seed in cell.seeds for run in cell.runs(seed, {}, {})]
+            for level in ("small", "default")
+        )
+        assert specification.at_level("small")["data"] == specification.at_level("default")["data"]
+        epochs = [sum(run.training.get("num_epochs", 0) for run in runs) for runs in (small, default)]
+        assert len(small) <= len(default)
+        assert 2 * epochs[0] <= epochs[1]
 
 
 def test_unknown_names(tmp_path):

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from setfit_quantum.experiments.conditions import Condition
-from setfit_quantum.experiments.heads import STUDY_TRAINING, build_quantum_head, check_head, fit_head
+from setfit_quantum.experiments.defaults import STUDY_TRAINING
+from setfit_quantum.experiments.heads import build_quantum_head, check_head, fit_head
 from setfit_quantum.experiments.run_settings import Run
 from setfit_quantum.experiments.study_data import LabelledSet, StudyData
 

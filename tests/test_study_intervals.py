@@ -80,10 +80,12 @@ def test_paired_interval_covers_the_truth():
 
 
 def test_seeds_that_agree_are_no_certainty():
-    # Three seeds with 36 of 40: the spread is 0, so the interval is that of 108 among 120 texts.
-    expected = stats.binomtest(108, 120).proportion_ci(0.95, method="wilson")
+    # Three seeds with 36 of 40: the spread is 0, so the interval is that of 36 among 40. Not of 108 among 120: seeds
+    # share their test texts.
+    expected = stats.binomtest(36, 40).proportion_ci(0.95, method="wilson")
     found = accuracy_interval([0.9, 0.9, 0.9], 40)
     assert found[:2] == pytest.approx((expected.low, expected.high), abs=1e-9)
-    assert found.kind == "Wilson, 120 texts"
-    assert difference_interval([1, 2], [1, 2], 40)[:2] == pytest.approx(paired_interval(3, 3, 80)[:2])
+    assert found.kind == "Wilson, 40 texts"
+    assert difference_interval([1, 2], [1, 2], 40)[:2] == pytest.approx(paired_interval(2, 2, 40)[:2])
+    assert difference_interval([1, 2], [2, 3], 40)[:2] == pytest.approx(paired_interval(2, 3, 40)[:2])
     assert difference_interval([1, 2], [2, 2], 40).kind == "t, 2 seeds"

@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from setfit_quantum.experiments import study_work
+from setfit_quantum.experiments import defaults, study_work
 from setfit_quantum.experiments.bodies import EmbeddingStore
 from setfit_quantum.experiments.executors import ProcessExecutor, SerialExecutor, build_executor
 from setfit_quantum.experiments.pools import Pool
@@ -94,6 +94,33 @@ def test_a_run_is_a_pure_function(work):
         assert figures(build_run(name)) == figures(build_run(name))
     assert figures(build_run(seed=1)) != figures(build_run())
     assert build_run().key != build_run(eval_condition="none:8").key
+
+
+def test_a_changed_default_is_another_run(monkeypatch):
+    """Else a study that was begun before would mix heads of two versions."""
+    runs = {
+        "head": Run({"kind": "quantum", "n_qubits": 3}, 0),
+        "encoders": Run({"kind": "quantum", "n_qubits": 3, "n_encoders": 2}, 0),
+        "preset": Run({"kind": "quantum", "preset": "paper-single"}, 0),
+        "neural": Run({"kind": "neural"}, 0),
+        "logistic": Run({"kind": "logistic"}, 0),
+    }
+
+    def changed():
+        return {name for name, run in runs.items() if run.key != before[name]}
+
+    before = {name: run.key for name, run in runs.items()}
+    assert not changed()
+    known = defaults._head_defaults()
+    monkeypatch.setattr(defaults, "_head_defaults", lambda: known | {"n_encoders": 4})
+    assert changed() == {"head"}  # the others say how many, or have none
+    monkeypatch.undo()
+    monkeypatch.setitem(defaults.STUDY_TRAINING, "learning_rate", 0.5)
+    assert changed() == {"head", "encoders", "preset", "neural"}
+    tuned = Run({"kind": "neural"}, 0, training={"learning_rate": 0.1})
+    own = tuned.key
+    monkeypatch.setitem(defaults.STUDY_TRAINING, "learning_rate", 0.7)
+    assert tuned.key == own
 
 
 def test_packing():

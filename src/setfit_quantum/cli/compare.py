@@ -70,8 +70,8 @@ def compare(
     """Compare a quantum head with classical ones on DATA, and say what can be told from chance.
 
     Every seed draws its own few-shot split; all heads see the same. Settings are chosen on validation data alone. The
-    test is Wilcoxon's over seeds (from six on; Student's paired t for two to five; McNemar's for one), corrected by
-    Holm's method.
+    test is Wilcoxon's over seeds (from ten on; Student's paired t for two to nine; McNemar's for one), corrected by
+    Holm's method; a difference must also hold in a bootstrap over seeds and texts.
     """
     head = {
         "preset": preset,

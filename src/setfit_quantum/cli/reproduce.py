@@ -67,6 +67,14 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="In seconds, on bundled data: shows that it runs.", rich_help_panel=STUDY)
     ] = False,
+    small: Annotated[
+        bool,
+        typer.Option(
+            "--small",
+            help="In minutes, on the paper's data: few seeds and epochs, few circuits.",
+            rich_help_panel=STUDY,
+        ),
+    ] = False,
     full: Annotated[
         bool, typer.Option("--full", help="The paper's whole grid and body.", rich_help_panel=STUDY)
     ] = False,
@@ -109,9 +117,10 @@ def reproduce(
             raise BadInput(f"Argument `NAME` must be one of {', '.join(list_specifications())}.")
         _show_list(as_json)
         return
-    if quick and full:
-        raise BadInput("Argument `--quick` excludes --full.")
-    level = "quick" if quick else "full" if full else "default"
+    levels = [level for level, chosen in (("quick", quick), ("small", small), ("full", full)) if chosen]
+    if len(levels) > 1:
+        raise BadInput(f"Argument `--{levels[0]}` excludes --{levels[1]}.")
+    level = levels[0] if levels else "default"
     with checking_input():
         specification = load_specification(name)
     if specification.kind == "energy":

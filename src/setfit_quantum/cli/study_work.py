@@ -158,7 +158,7 @@ def write_files(result: StudyResult, folder: Path, verdicts: Sequence[str] = ())
 
 def show_rows(result: StudyResult, rows: list[TableRow]) -> None:
     """Print the tables: for each column the paper's values beside ours, then the differences to the reference."""
-    results.print(result.header["title"], markup=False)
+    results.print(result.title, markup=False)
     reference = result.header.get("reference")
     papers = has_paper(result)
     for column in result.columns:

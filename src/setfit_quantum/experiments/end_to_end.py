@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from setfit_quantum.default_body import resolve_body
 from setfit_quantum.experiments.bodies import EmbeddingStore
-from setfit_quantum.experiments.heads import STUDY_TRAINING, FittedHead
+from setfit_quantum.experiments.defaults import STUDY_TRAINING
+from setfit_quantum.experiments.heads import FittedHead
 from setfit_quantum.experiments.run_settings import Run
 from setfit_quantum.head.classical import ClassicalHead
 from setfit_quantum.training import HeadTrainingArguments

@@ -72,7 +72,7 @@ def expand(specification: Specification, level: str, n_seeds: int | None = None)
 
     Args:
         specification: A checked specification of kind `"heads"`.
-        level: `"quick"`, `"default"` or `"full"`.
+        level: One of `LEVELS`.
         n_seeds: Seeds of every cell; None: as specified.
 
     Raises:

@@ -22,6 +22,7 @@ from setfit_quantum.baselines.neural_heads import SETFIT_TRAINING
 from setfit_quantum.checks import check_choice
 from setfit_quantum.circuit.ansatz import build_encoder, build_reuploading
 from setfit_quantum.experiments.conditions import Condition
+from setfit_quantum.experiments.defaults import STUDY_TRAINING
 from setfit_quantum.experiments.run_settings import Run
 from setfit_quantum.experiments.study_data import StudyData
 from setfit_quantum.experiments.trained_heads import build_untrained_head, measured_under
@@ -34,14 +35,6 @@ ENTANGLEMENT = ("full", "encoders only", "none")
 ENCODER_TRAINING = ("trained", "random", "fixed")
 """Angles of the encoders: trained; drawn and kept; all zero and kept (the CNOTs alone act)."""
 ABLATIONS = {"entanglement": ENTANGLEMENT, "encoder_training": ENCODER_TRAINING}
-
-STUDY_TRAINING: dict[str, Any] = {
-    "num_epochs": 100,
-    "learning_rate": 0.01,
-    "lr_schedule": "constant",
-    "final_layer": "trained",
-}
-"""Training of a study that says nothing else: as in the paper, whatever this package's own defaults become."""
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 

@@ -43,7 +43,9 @@ def seeds_interval(values: Sequence[float]) -> Interval:
 
 
 def accuracy_interval(accuracies: Sequence[float], n_test: int) -> Interval:
-    """Of the mean accuracy: over seeds, or where they do not differ, Wilson's over texts. Cut off at 0 and 1.
+    """Of the mean accuracy: over seeds, or where they do not differ, Wilson's over the texts of one. Within 0 and 1.
+
+    Seeds share most of their test texts, so that those of all seeds together are no more texts than those of one.
 
     Args:
         accuracies: One per seed.
@@ -52,12 +54,13 @@ def accuracy_interval(accuracies: Sequence[float], n_test: int) -> Interval:
     if _differ(accuracies):
         low, high, kind = seeds_interval(accuracies)
         return Interval(max(0.0, low), min(1.0, high), kind)
-    n_texts = n_test * len(accuracies)
-    return Interval(*wilson_interval(round(accuracies[0] * n_texts), n_texts), f"Wilson, {n_texts} texts")
+    low, high = wilson_interval(round(accuracies[0] * n_test), n_test)
+    # Where all texts are right or wrong an end is the accuracy itself, but for rounding.
+    return Interval(min(low, accuracies[0]), max(high, accuracies[0]), f"Wilson, {n_test} texts")
 
 
 def difference_interval(lost: Sequence[int], gained: Sequence[int], n_test: int) -> Interval:
-    """Of the mean paired difference: over seeds, or where they do not differ, Bonett and Price's over texts.
+    """Of the mean paired difference: over seeds, or where they do not differ, Bonett and Price's over those of one.
 
     Args:
         lost: For each seed, texts that only the reference had right.
@@ -68,7 +71,13 @@ def difference_interval(lost: Sequence[int], gained: Sequence[int], n_test: int)
     if _differ(differences):
         low, high, kind = seeds_interval(differences)
         return Interval(max(-1.0, low), min(1.0, high), kind)
-    return paired_interval(sum(lost), sum(gained), n_test * len(differences))
+    return paired_interval(*of_one_seed(lost, gained), n_test)
+
+
+def of_one_seed(lost: Sequence[int], gained: Sequence[int]) -> tuple[int, int]:
+    """Texts lost and gained in a middling one of several seeds whose differences are equal."""
+    lost_by_one = math.ceil(sum(lost) / len(lost))
+    return lost_by_one, lost_by_one + gained[0] - lost[0]
 
 
 def _differ(values: Sequence[float]) -> bool:

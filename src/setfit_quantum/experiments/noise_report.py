@@ -140,7 +140,7 @@ def describe_study(rows: Sequence[StudyRow]) -> str:
     if first.n_seeds > 1:
         intervals = (
             f"Student's t over {first.n_seeds} seeds, of the mean and of the mean paired difference (over the texts of "
-            "all seeds where all seeds give the same number)"
+            "one seed where all seeds give the same number)"
         )
     else:
         intervals = "over the texts: Wilson's for the accuracy, Bonett and Price's for the paired difference"

@@ -33,7 +33,7 @@ def plan_study(
 
     Args:
         specification: What is studied.
-        level: `"quick"`, `"default"` or `"full"`.
+        level: One of `LEVELS`.
         data: Data in place of the specification's.
         body: Sentence transformer in place of the specification's.
         n_seeds: Seeds in place of the specification's.

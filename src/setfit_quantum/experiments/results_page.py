@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from setfit_quantum.experiments import energy_study
 from setfit_quantum.experiments.specification import list_specifications, load_specification
 from setfit_quantum.experiments.study_report import (
     build_table_rows,
@@ -33,16 +34,23 @@ A claim *holds* where a paired test, corrected for all claims of its study, find
 
 All of it is for the body, epochs and seeds that each study names. Where these are not the paper's (a smaller body,
 fewer epochs), an opposite outcome says how the heads compare here; it does not refute the paper's figures for its
-own body and training, which `--full` would run."""
+own body and training, which `--full` would run.
+
+Studies called *small* (`--small`) have few seeds and epochs, so that all of them took minutes: they show how the heads
+compare after short training and find large differences, and they cannot tell small ones from chance."""
+
+SMALL = "small"
 
 
 def load_results(folder: Path) -> list[StudyResult]:
-    """All results in a folder, by name.
+    """All results in a folder, by name; a small one only where there is no larger one.
 
     Raises:
         ValueError: A file that is no result.
     """
-    return [StudyResult.load(path) for path in sorted(folder.glob("*.json"))]
+    found = [StudyResult.load(path) for path in sorted(folder.glob("*.json"))]
+    larger = {result.name for result in found if result.level != SMALL}
+    return [result for result in found if result.level != SMALL or result.name not in larger]
 
 
 def format_page(results: Sequence[StudyResult]) -> str:
@@ -55,6 +63,7 @@ def format_page(results: Sequence[StudyResult]) -> str:
         parts += ["## What it took", hours]
     for result in results:
         parts += _format_study(result)
+    parts += [_format_energy(name) for name in list_specifications() if load_specification(name).kind == "energy"]
     missing = [name for name in list_specifications() if name not in {result.name for result in results}]
     missing = [name for name in missing if load_specification(name).kind == "heads"]
     if missing:
@@ -72,7 +81,7 @@ def _format_outcomes(results: Sequence[StudyResult]) -> str:
                 low, high = 100 * one.interval.low, 100 * one.interval.high
                 points = f"{100 * one.difference:+.1f} ({low:+.1f}, {high:+.1f})"
             body = f" ({entry['column']} body)" if len(result.columns) > 1 else ""
-            lines.append(f"| {result.name}{body} | {entry['text']} | {entry['outcome']} | {points} |")
+            lines.append(f"| {_name(result)}{body} | {entry['text']} | {entry['outcome']} | {points} |")
     return "\n".join(lines)
 
 
@@ -101,11 +110,15 @@ def _format_hours(results: Sequence[StudyResult]) -> str:
     return "\n".join(lines) if found else ""
 
 
+def _name(result: StudyResult) -> str:
+    return result.name if result.level == "default" else f"{result.name} ({result.level})"
+
+
 def _format_study(result: StudyResult) -> list[str]:
     rows = build_table_rows(result)
     headings = header_cells(result)
     lines = [headings, ("---", *["---:"] * (len(headings) - 1)), *(row_cells(row, result) for row in rows)]
-    parts = [f"## {result.header['title']}", *describe(result)]
+    parts = [f"## {result.title}", *describe(result)]
     parts.append("\n".join("| " + " | ".join(cells) + " |" for cells in lines))
     parts += format_claims(result)
     if result.failures:
@@ -113,9 +126,15 @@ def _format_study(result: StudyResult) -> list[str]:
     return parts
 
 
+def _format_energy(name: str) -> str:
+    """A study of energy needs no results: its formulas are evaluated."""
+    values = load_specification(name).at_level("default")
+    return "#" + energy_study.format_markdown(energy_study.study_energy(values["energy"]), values).strip()
+
+
 def summarize_files(results: Sequence[StudyResult]) -> Mapping[str, Any]:
     """Runs, core-hours and failures by study."""
     return {
-        result.name: {"runs": result.n_runs, "hours": result.hours, "failures": len(result.failures)}
+        _name(result): {"runs": result.n_runs, "hours": result.hours, "failures": len(result.failures)}
         for result in results
     }

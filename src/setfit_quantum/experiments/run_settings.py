@@ -24,7 +24,7 @@ BODY_COLUMNS = (FROZEN, TUNED)
 class Run:
     """One head, trained and evaluated: a pure function of these settings.
 
-    All of them are in the key: one more, and results of former versions are not found again.
+    All of them are in the key, and so are the defaults that stand where they say nothing.
 
     Args:
         head: `kind` (one of `HEAD_KINDS`) and that kind's settings.
@@ -74,5 +74,11 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Hash of the settings: the same for the same run, in whichever study it occurs."""
-        return hash_settings({"kind": "run", "version": VERSION, **self.to_dict()})
+        """Hash of the settings: the same for the same run, in whichever study it occurs.
+
+        A result is not found again once a default has changed on which it rests.
+        """
+        from setfit_quantum.experiments.defaults import find_defaults  # with PyTorch, which lists do without
+
+        defaults = find_defaults(self.head, self.training)
+        return hash_settings({"kind": "run", "version": VERSION, **self.to_dict(), "defaults": defaults})

@@ -1,7 +1,7 @@
 """Specifications of studies: one JSON file per table and figure of the paper, checked before anything runs.
 
 A specification has rows; a row with axes stands for several. Settings come from the specification, then the row, then
-the level (`quick`, `default` or `full`) of the specification, then the level of the row: `training`, `head` and `data`
+the level (one of `LEVELS`) of the specification, then the level of the row: `training`, `head` and `data`
 are merged key by key, everything else is replaced.
 """
 
@@ -16,7 +16,8 @@ from typing import Any
 
 from setfit_quantum.experiments.run_settings import BODY_COLUMNS, HEAD_KINDS
 
-LEVELS = ("quick", "default", "full")
+LEVELS = ("quick", "small", "default", "full")
+"""Seconds on bundled data; minutes, few seeds and epochs; what two cores can do; the paper's whole grid."""
 KINDS = ("heads", "energy")
 
 _MERGED = ("training", "head", "data", "tuning")
@@ -162,7 +163,8 @@ def load_specification(name: str | Path) -> Specification:
             raise SpecificationError(f"There is no specification {str(name)!r}.")
         text, place = path.read_text(encoding="utf-8"), str(path)
     else:
-        if str(name) not in list_specifications():
+        name = str(name).replace("-", "_")  # `upper-bound` as well
+        if name not in list_specifications():
             raise SpecificationError(
                 f"There is no specification {str(name)!r}; there are {', '.join(list_specifications())}."
             )

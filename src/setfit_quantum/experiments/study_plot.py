@@ -44,7 +44,7 @@ def _new_figure(title: str, height: float) -> tuple[Figure, Any]:
 
 def _draw_lines(result: StudyResult, rows: Sequence[TableRow], plot: Mapping[str, Any]) -> Figure:
     """Accuracy against one axis, a line per series and column."""
-    figure, axis = _new_figure(result.header["title"], 4.4)
+    figure, axis = _new_figure(result.title, 4.4)
     name = plot["x"]
     lines = [(series, column) for column in result.columns for series in dict.fromkeys(row.series for row in rows)]
     for number, (series, column) in enumerate(lines):
@@ -87,7 +87,7 @@ def _place(row: TableRow, result: StudyResult, name: str) -> float | None:
 
 def _draw_bars(result: StudyResult, rows: Sequence[TableRow], plot: Mapping[str, Any]) -> Figure:
     """A point with its interval for each row and column, the paper's value beside it."""
-    figure, axis = _new_figure(result.header["title"], 1.2 + 0.34 * len(rows))
+    figure, axis = _new_figure(result.title, 1.2 + 0.34 * len(rows))
     places = np.arange(len(rows))[::-1]
     for number, column in enumerate(result.columns):
         pairs = zip(places, rows, strict=True)
@@ -115,7 +115,7 @@ def _draw_bars(result: StudyResult, rows: Sequence[TableRow], plot: Mapping[str,
 
 def _draw_history(result: StudyResult, rows: Sequence[TableRow], plot: Mapping[str, Any]) -> Figure:
     """Training loss by epoch (solid) and validation loss (dotted), a line per seed."""
-    figure, axis = _new_figure(result.header["title"], 4.4)
+    figure, axis = _new_figure(result.title, 4.4)
     for number, row in enumerate(rows):
         color = COLORS[number % len(COLORS)]
         for column in result.columns:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from setfit_quantum.baselines import LogisticRegressionBaseline, SVCBaseline
 from setfit_quantum.experiments.comparing import Comparison, correct
+from setfit_quantum.experiments.expansion import Cell
 from setfit_quantum.experiments.intervals import Interval, accuracy_interval
 from setfit_quantum.experiments.study_result import StudyResult
 
@@ -168,8 +170,14 @@ def describe(result: StudyResult) -> list[str]:
         f"row says). Body: {header['body']}.",
         *header.get("notes", []),
         "Epoch and settings of the grid are selected on the validation data of each seed alone. Intervals: Student's t "
-        "over seeds (over the sentences where all seeds agree).",
+        "over seeds (over the sentences of one seed where all seeds agree).",
+        _describe_choices(result.cells),
     ]
+    if header.get("n_seen"):
+        lines.append(
+            f"The data repeat sentences: up to {header['n_seen']} of the {header['n_test']} that a seed tests on are "
+            "also among those that it draws."
+        )
     if header.get("reference"):
         compared = [one for column in result.columns for one in result.compare_all(header["reference"], column)]
         tests = sorted({one.test for one in compared})
@@ -180,16 +188,44 @@ def describe(result: StudyResult) -> list[str]:
     absent = [cell.name for cell in result.cells if not any(result.records(cell.name, one) for one in result.columns)]
     if absent:
         lines.append(f"Specified, without a result yet: {'; '.join(absent)}.")
-    took = f"{result.n_runs} runs, {result.hours:.2f} hours of one core."
+    took = f"{result.n_runs} runs, {format_hours(result.hours)} of one core."
     lines.append(took + (f" {len(result.failures)} runs failed." if result.failures else ""))
     return lines
+
+
+def _describe_choices(cells: Sequence[Cell]) -> str:
+    """How many combinations of settings each head may choose from: unequal budgets are to be seen."""
+    by_number: dict[int, list[str]] = {}
+    for cell in cells:
+        by_number.setdefault(_count_choices(cell), []).append(cell.name)
+    if len(by_number) == 1:
+        number = next(iter(by_number))
+        return f"Combinations of settings per seed and row: {number}."
+    listed = [f"{number} for {', '.join(names)}" for number, names in sorted(by_number.items())]
+    return f"Combinations of settings that validation chooses from, per seed: {'; '.join(listed)}."
+
+
+def _count_choices(cell: Cell) -> int:
+    kind = cell.head["kind"]
+    if kind not in ("logistic", "svc"):
+        return len(cell.candidates)
+    settings = {name: value for name, value in cell.head.items() if name != "kind"}
+    baseline = LogisticRegressionBaseline if kind == "logistic" else SVCBaseline
+    return len(cell.candidates) * len(baseline(**settings).candidates())
+
+
+def format_hours(hours: float) -> str:
+    """A time that few runs took, in minutes or seconds."""
+    if hours >= 0.995:
+        return f"{hours:.2f} hours"
+    return f"{60 * hours:.1f} minutes" if hours >= 1 / 60 else f"{3600 * hours:.0f} seconds"
 
 
 def format_markdown(result: StudyResult, rows: Sequence[TableRow]) -> str:
     """The table with its explanation and the claims, as Markdown."""
     headings = header_cells(result)
     lines = [headings, ("---", *["---:"] * (len(headings) - 1)), *(row_cells(row, result) for row in rows)]
-    text = [f"# {result.header['title']}", *describe(result)]
+    text = [f"# {result.title}", *describe(result)]
     text.append("\n".join("| " + " | ".join(cells) + " |" for cells in lines))
     text += format_claims(result)
     if result.failures:

@@ -55,6 +55,14 @@ class StudyResult:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
+    @property
+    def title(self) -> str:
+        """What was studied, and at which level where that is not the default one."""
+        title = str(self.header["title"])
+        if self.level == "default":
+            return title
+        return f"{title} ({self.level}{', on ' + str(self.header['data']) if self.level == 'quick' else ''})"
+
     def records(self, cell: str, column: str) -> dict[int, Mapping[str, Any]]:
         """Records of a cell by seed."""
         return {seed: record for (name, of, seed), record in self.selected.items() if (name, of) == (cell, column)}
@@ -112,14 +120,18 @@ class StudyResult:
         """Read a file that `save` wrote; the specification of its name says what the cells are.
 
         Raises:
-            ValueError: Not such a file.
+            ValueError: Not such a file, or the specification has other rows or settings by now.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values["schema"] != SCHEMA:
                 raise ValueError(f"schema {values['schema']}")
             selected = {(one["cell"], one["column"], one["seed"]): one for one in values["selected"]}
-            cells = expand(load_specification(values["name"]), values["level"])
+            specification = load_specification(values["name"])
+            cells = expand(specification, values["level"])
+            _check_settings(cells, selected)
+            # Settings are as they were; how a specification words what they are may have been mended.
+            notes = specification.at_level(values["level"]).get("notes", [])
             return cls(
                 values["name"],
                 values["level"],
@@ -129,15 +141,22 @@ class StudyResult:
                 values["failures"],
                 values["n_runs"],
                 values["hours"],
-                values["header"],
+                values["header"] | {"notes": notes},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"File {str(path)!r} is not the result of a study: {error}.") from error
 
 
 def describe_pool(pool: Pool, seeds: Iterable[int]) -> dict[str, Any]:
-    """What a header says of the data: sizes, and which rows each seed did not test on. No sentence."""
+    """What a header says of the data: sizes, and which rows each seed did not test on. No sentence.
+
+    `n_seen` is the greatest number, over seeds, of test sentences that the data repeat among those drawn.
+    """
     splits = {seed: pool.split(seed) for seed in sorted(set(seeds))}
+    seen = []
+    for split in splits.values():
+        drawn = {pool.texts[row] for part in (split.train, split.validation) for row in part}
+        seen.append(sum(pool.texts[row] in drawn for row in split.test))
     first = next(iter(splits.values()))
     return {
         "data": pool.name,
@@ -146,6 +165,7 @@ def describe_pool(pool: Pool, seeds: Iterable[int]) -> dict[str, Any]:
         "n_train": len(first.train),
         "n_validation": len(first.validation),
         "n_test": len(first.test),
+        "n_seen": max(seen),
         "n_classes": len(pool.classes),
         "drawn": {
             str(seed): sorted(np.concatenate([split.train, split.validation]).tolist())
@@ -158,6 +178,22 @@ def _to_entry(place: tuple[str, str, int], record: Mapping[str, Any]) -> dict[st
     cell, column, seed = place
     entry: dict[str, Any] = {"cell": cell, "column": column, "seed": seed}
     settings = record.get("settings", record)
+    if "head" in settings:
+        entry["head"] = settings["head"]
     entry |= {"training": settings.get("training", {}), "version": record.get("version", __version__)}
     entry |= {name: record[name] for name in ("validation", "test", *_KEPT) if name in record}
     return entry
+
+
+def _check_settings(cells: Sequence[Cell], selected: Mapping[tuple[str, str, int], Mapping[str, Any]]) -> None:
+    """Refuse results of another specification than the one that describes them now."""
+    by_name = {cell.name: cell for cell in cells}
+    for (name, _, seed), entry in selected.items():
+        if name not in by_name:
+            raise ValueError(f"row {name!r} is not in the specification")
+        candidates = by_name[name].runs(seed, {}, {})
+        wanted = {part: entry[part] for part in ("head", "training") if part in entry}
+        if not any(
+            all(json.loads(json.dumps(getattr(run, part))) == wanted[part] for part in wanted) for run in candidates
+        ):
+            raise ValueError(f"row {name!r}, seed {seed}, was run with settings that the specification does not have")
