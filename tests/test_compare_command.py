@@ -1,5 +1,6 @@
 """`setfit-quantum compare`: quantum against classical heads on the user's data, with tests and a verdict."""
 
+import csv
 import json
 
 import numpy as np
@@ -53,9 +54,16 @@ def test_command(table, tiny_body, tmp_path):
     assert {path.name for path in (tmp_path / "out" / "compare").iterdir()} == {
         "table.md",
         "table.csv",
+        "comparisons.csv",
         "figure.png",
         "figure.svg",
     }
+    assert "every seed draws 10 sentences for training and 2 for validation" in again.stdout.replace("\n", " ")
+    assert "nothing is left to run" in again.stderr
+    with (tmp_path / "out" / "compare" / "comparisons.csv").open(newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [(one["body"], one["reference"]) for one in written] == [("frozen", name) for name in heads[1:]]
+    assert [float(one["difference"]) for one in written] == [one["difference"] for one in comparisons]
     assert report["verdict"]["frozen"] in (tmp_path / "out" / "compare" / "table.md").read_text()
 
 

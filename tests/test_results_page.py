@@ -128,8 +128,9 @@ def test_every_row_says_how_much_it_was_tuned():
     page = format_page([build_result(dict.fromkeys(names, 0.7), "table2")])
     line = next(line for line in page.splitlines() if line.startswith("Combinations of settings"))
     assert "; 6 for linear softmax head; 12 for MLP head, 48 hidden" in line
+    assert line.endswith("; 3 for all others.")
     # 33 strengths and none at all, two class weights, three numbers of iterations.
-    assert line.endswith("; 36 for SVC; 204 for logistic regression.")
+    assert "; 36 for SVC; 204 for logistic regression; " in line
 
 
 def test_times_stand_beside_the_papers():

@@ -96,10 +96,13 @@ def compare(
         from setfit_quantum.cli.models import check_body
         from setfit_quantum.experiments.comparison_study import (
             compare_with_classical,
+            format_csv,
             plan_comparison,
             summarize,
         )
         from setfit_quantum.experiments.pools import build_pool, load_pooled_examples
+        from setfit_quantum.experiments.result_file import write_text
+        from setfit_quantum.experiments.study_report import describe
 
         work.check_plots()
         work.check_output(output)
@@ -126,6 +129,8 @@ def compare(
         }
         said = [f"{column.capitalize()} body: {text}" for column, texts in verdicts.items() for text in texts]
         rows, files = work.write_files(result, output / "compare", said)
+        files.append(output / "compare" / "comparisons.csv")
+        write_text(files[-1], format_csv(comparisons))
     if as_json:
         emit_json(
             {
@@ -152,6 +157,7 @@ def compare(
             )
         results.print(table)
         results.print("\n".join(verdicts[column]), markup=False)
+    results.print("\n".join(describe(result)), markup=False)
     results.print("Wrote " + ", ".join(str(path) for path in files) + ".", markup=False)
 
 

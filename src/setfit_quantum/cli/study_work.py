@@ -17,7 +17,7 @@ from setfit_quantum.experiments.executors import ClusterError, Executor, build_e
 from setfit_quantum.experiments.noise_plot import check_matplotlib, save_figure
 from setfit_quantum.experiments.result_file import write_text
 from setfit_quantum.experiments.run_settings import Run
-from setfit_quantum.experiments.study import EMBEDDINGS_FOLDER, RUNS_FILE, StudyPlan, run_study
+from setfit_quantum.experiments.study import EMBEDDINGS_FOLDER, RUNS_FILE, StudyPlan, count_missing, run_study
 from setfit_quantum.experiments.study_plot import plot_study
 from setfit_quantum.experiments.study_report import (
     MISSING,
@@ -108,6 +108,10 @@ def run_plan(
             raise Failure(f"there are no results of this study in {output}.")
         return result
     executor = choose_executor(backend, workers, address)
+    if not retry_failed and not count_missing(plan, output):
+        note(f"All results are in {output}; nothing is left to run.")
+        result = run_study(plan, output, only_found=True)
+        return _some_result(result)
     with checking_input():
         try:
             prepare(plan)
@@ -118,6 +122,10 @@ def run_plan(
         result = run_study(plan, output, executor=executor, retry_failed=retry_failed, on_result=_say)
     except ClusterError as error:
         raise Failure(str(error)) from error
+    return _some_result(result)
+
+
+def _some_result(result: StudyResult) -> StudyResult:
     if not result.selected:
         raise Failure(f"every run failed; the first: {result.failures[0]}")
     return result
@@ -146,7 +154,8 @@ def write_files(result: StudyResult, folder: Path, verdicts: Sequence[str] = ())
         The rows and the paths.
     """
     rows = build_table_rows(result)
-    write_text(folder / "table.md", "\n".join([format_markdown(result, rows), *(f"- {one}" for one in verdicts)]))
+    lines = [format_markdown(result, rows), *(f"- {one}\n" for one in verdicts)]
+    write_text(folder / "table.md", lines[0] + ("\n" if verdicts else "") + "".join(lines[1:]))
     write_text(folder / "table.csv", format_csv(result, rows))
     figures = save_figure(plot_study(result, rows), folder / "figure")
     paths = [folder / "table.md", folder / "table.csv", *figures]

@@ -105,13 +105,17 @@ def plot_energy(rows: Sequence[EnergyRow], values: Mapping[str, Any]) -> Figure:
 
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     axis = figure.subplots()
+    styles = ("-", "--", ":")
     for number, row in enumerate(rows):
         qubits = [one.n_qubits for one in row.curve]
-        color = COLORS[number % len(COLORS)]
-        axis.plot(qubits, [one.qpu_joules for one in row.curve], color=color, label=f"QPU: {row.name}")
-        axis.plot(qubits, [one.gpu_joules for one in row.curve], color=color, linestyle="--")
-    axis.plot([], [], color="black", linestyle="--", label="GPU, the same circuit")
-    axis.axvline(values["energy"]["paper_crossing"], color="#888888", linestyle=":", label="paper: crossing")
+        # Curves that nearly coincide are told apart by their strokes.
+        style = {"color": COLORS[number % len(COLORS)], "linestyle": styles[number % len(styles)]}
+        axis.plot(qubits, [one.qpu_joules for one in row.curve], label=f"QPU: {row.name}", **style)
+    for number, preset in enumerate(dict.fromkeys(row.preset for row in rows)):
+        curve = next(row.curve for row in rows if row.preset == preset)
+        style = {"color": "#888888", "linestyle": styles[number % len(styles)]}
+        axis.plot([one.n_qubits for one in curve], [one.gpu_joules for one in curve], label=f"GPU: {preset}", **style)
+    axis.axvline(values["energy"]["paper_crossing"], color="#888888", linewidth=0.8, label="paper: crossing")
     axis.set_yscale("log")
     axis.set_xlabel("qubits")
     axis.set_ylabel("joules per inference")

@@ -69,6 +69,12 @@ class StudyPlan:
                     raise type(error)(f"row {cell.name!r}: {error}") from error
 
 
+def count_missing(plan: StudyPlan, folder: Path) -> int:
+    """How many runs have neither a result nor a recorded failure in a folder."""
+    results = ResultFile(folder / RUNS_FILE)
+    return sum(results.get(run.key) is None for *_, candidates in plan.runs() for run in candidates)
+
+
 def run_study(
     plan: StudyPlan,
     folder: Path | None = None,

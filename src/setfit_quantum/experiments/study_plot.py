@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from setfit_quantum.experiments.study_result import StudyResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_TITLE_WIDTH = 80
+"""Characters that stand side by side above a figure."""
 _PAPER = {"color": "#888888", "marker": "x", "linestyle": "none", "label": "paper"}
 
 
@@ -37,7 +40,7 @@ def _new_figure(title: str, height: float) -> tuple[Figure, Any]:
 
     figure = Figure(figsize=(7.2, height), layout="constrained")
     axis = figure.subplots()
-    axis.set_title(title, fontsize=11)
+    figure.suptitle("\n".join(textwrap.wrap(title, _TITLE_WIDTH)), fontsize=11)
     axis.grid(alpha=0.25)
     return figure, axis
 
@@ -70,7 +73,9 @@ def _draw_lines(result: StudyResult, rows: Sequence[TableRow], plot: Mapping[str
     known = sorted((x, y) for x, y in papers if x is not None)
     if known:
         axis.plot([x for x, _ in known], [y for _, y in known], **_PAPER)
-    axis.set_xticks(sorted({place for row in rows if (place := _place(row, result, name)) is not None}))
+    ticks = sorted({place for row in rows if (place := _place(row, result, name)) is not None})
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_xlim(ticks[0] - 0.5, ticks[-1] + 0.5)
     axis.set_xlabel(plot.get("x_label", name))
     axis.set_ylabel("test accuracy, %")
     axis.legend(fontsize=8)
@@ -109,7 +114,8 @@ def _draw_bars(result: StudyResult, rows: Sequence[TableRow], plot: Mapping[str,
         axis.plot([x for x, _ in known], [y for _, y in known], **_PAPER)
     axis.set_yticks(places, [row.name for row in rows], fontsize=8)
     axis.set_xlabel("test accuracy, %")
-    axis.legend(fontsize=8)
+    # Below the rows, which fill the axes.
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
@@ -124,6 +130,7 @@ def _draw_history(result: StudyResult, rows: Sequence[TableRow], plot: Mapping[s
                 label = row.name if place == 0 else None
                 axis.plot(epochs, losses, color=color, linewidth=1.1, label=label)
                 axis.plot(epochs, checks, color=color, linewidth=0.9, linestyle=":")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set_xlabel("epoch")
     axis.set_ylabel("loss (training solid, validation dotted)")
     axis.legend(fontsize=8)

@@ -201,7 +201,10 @@ def _describe_choices(cells: Sequence[Cell]) -> str:
     if len(by_number) == 1:
         number = next(iter(by_number))
         return f"Combinations of settings per seed and row: {number}."
-    listed = [f"{number} for {', '.join(names)}" for number, names in sorted(by_number.items())]
+    most = max(by_number, key=lambda number: len(by_number[number]))
+    by_number[most] = ["all others"]  # named last
+    ordered = sorted(by_number.items(), key=lambda entry: (entry[0] == most, entry[0]))
+    listed = [f"{number} for {', '.join(names)}" for number, names in ordered]
     return f"Combinations of settings that validation chooses from, per seed: {'; '.join(listed)}."
 
 
