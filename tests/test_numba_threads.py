@@ -11,7 +11,7 @@ import torch
 
 from setfit_quantum.backends import get_backend
 from setfit_quantum.backends.numba_engine import threads
-from setfit_quantum.backends.numba_engine.order import CHUNK, N_TILES, NEXT_TILE
+from setfit_quantum.backends.numba_engine.order import ARGUMENTS, CHUNK, COTANGENTS, N_TILES, NEXT_TILE, SLOT, STATES
 from setfit_quantum.backends.numba_engine.work import ASLEEP, FREE, MAILBOX, SERVE
 from setfit_quantum.circuit.ansatz import build_reuploading
 
@@ -87,6 +87,19 @@ def test_both_threads_work(alone, orders):
         check(alone, 800)
     assert orders
     assert any(both_worked(order) for order in orders)
+
+
+@pytest.mark.parametrize(("batch", "apart"), [(16, True), (64, True), (800, False)])
+def test_threads_work_far_from_each_other(orders, batch, apart):
+    """Or a core's prefetching takes lines from the other that writes them; many tiles are taken in runs."""
+    run(batch)
+    forward, backward = (
+        order[ARGUMENTS + SLOT * first :][:4] for order, first in zip(orders, (STATES, COTANGENTS), strict=True)
+    )
+    rows = 2**CIRCUIT.n_qubits
+    gap = 1024
+    assert forward[2] == rows + gap * apart
+    assert backward[1:3].tolist() == [2, rows + gap]
 
 
 def test_a_worker_that_sleeps_holds_nobody_up(alone, monkeypatch):

@@ -15,9 +15,11 @@ from setfit_quantum.backends.numba_engine.vector import LANES
 
 MIN_COS = 2.0**-23
 """Least cosine of half an angle: what is smaller changes by no more than the rounding of an amplitude near 1."""
-MIN_SHRINKAGE = 2.0**-80
-"""Growth of the state (by 2**40) beyond which it is scaled back, before the operation that would cause it; its square
-is well within float32."""
+MIN_SHRINKAGE = 2.0**-88
+"""Growth of the state (by 2**44) beyond which it is scaled back, before the operation that would cause it; its square,
+and its product with a cotangent as large, are well within float32."""
+SCALED_SHRINKAGE = 2.0**48
+"""Scaled back, the state is this much too small, squared: the more it may grow until the next time."""
 MIN_OPERATION_SHRINKAGE = 2.0**-60
 """Growth in a single operation (by 2**30) beyond which it is done without scaling (see `exact`)."""
 RESCALE, EXACT = 1, 2
@@ -110,7 +112,7 @@ def _scale_back(so_far, least, factors):
     if least_so_far * least >= MIN_SHRINKAGE:
         return False
     for lane in range(LANES):
-        factors[lane] = np.sqrt(so_far[lane])
+        factors[lane] = np.sqrt(so_far[lane] / SCALED_SHRINKAGE)
         # What is left is the factor's rounding.
         so_far[lane] /= np.float64(factors[lane]) * np.float64(factors[lane])
     return True

@@ -33,8 +33,8 @@ from setfit_quantum.backends.numba_engine.order import (
     set_values,
 )
 from setfit_quantum.backends.numba_engine.program import Program, compile_program, half_angles
-from setfit_quantum.backends.numba_engine.rows import empty_rows
-from setfit_quantum.backends.numba_engine.threads import carry_out, count_threads
+from setfit_quantum.backends.numba_engine.rows import empty_tiles
+from setfit_quantum.backends.numba_engine.threads import are_apart, carry_out, count_threads
 from setfit_quantum.backends.numba_engine.vector import LANES
 
 if TYPE_CHECKING:
@@ -217,7 +217,10 @@ class _Call:
         outputs = allocate_outputs(self.mode, self.batch, self.n_readout)
         rows = 2**self.program.n_qubits
         n_threads = count_threads(self.n_tiles, rows * len(self.program.operations))
-        states = empty_rows(self.n_tiles if keep else n_threads, rows)
+        if keep:
+            states = empty_tiles(self.n_tiles, rows, apart=are_apart(self.n_tiles, n_threads))
+        else:
+            states = empty_tiles(n_threads, rows)
         self.swept = np.zeros(self.n_tiles, np.int64)
         order = new_order(self.program.packed)
         set_inputs(order, self.angle_tables, self.codes, states, self.swept, self.initial)
@@ -244,7 +247,7 @@ class _Call:
         initial_gradient = np.empty((self.batch if n_initial else 0, n_initial), np.float32)
         rows = 2**self.program.n_qubits
         n_threads = count_threads(self.n_tiles, 2 * rows * len(self.program.operations))
-        cotangents = empty_rows(n_threads, rows, beside=True)
+        cotangents = empty_tiles(n_threads, rows, beside=True)
         order = self.order
         set_values(order, *gradients)
         set_gradients(

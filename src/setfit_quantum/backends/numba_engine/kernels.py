@@ -37,9 +37,9 @@ def forward(
     sines the features' entries in `tables` receive; `latents` (batch, features) gets the expectations before scaling.
 
     `encoder_cos` and `encoder_sin` have a row, `scale` and `shares` (measured qubits, at most `widest`) an entry per
-    encoder. `states` (tiles or slots, rows, lanes) keeps every final state where `keep` is set, else its entry `slot`
-    is reused; `encoder_states` (tiles, encoders, rows, lanes) keeps all. `swept[tile]` counts the rows that operations
-    swept, which proves that this kernel ran.
+    encoder. `states` (tiles or slots, rows and a gap, lanes) keeps every final state where `keep` is set, else its
+    entry `slot` is reused; `encoder_states` (tiles, rows of every encoder and a gap, lanes) keeps all. `swept[tile]`
+    counts the rows that operations swept, which proves that this kernel ran.
     """
     batch = z.shape[0]
     no_floats = np.empty((0, 0), np.float32)
@@ -48,6 +48,7 @@ def forward(
     buffer = empty_buffer(1 << max(widest, n_readout), 1)
     encoder_scratch = make_scratch(encoder, EXPECTATIONS, widest)
     scratch = make_scratch(program, mode, n_readout)
+    encoder_rows, rows = encoder[6], program[6]
     _, _, feature_cos, feature_sin, _, _ = tables
     measured = np.zeros((LANES, widest), np.float32)
     initial_state = amplitudes if len(shares) == 0 else no_floats
@@ -56,8 +57,9 @@ def forward(
         lanes = min(LANES, batch - first_sample)
         column = 0
         for index in range(len(shares)):
+            encoder_tile = encoder_states[number, encoder_rows * index : encoder_rows * (index + 1)]
             run_tile(
-                encoder_states[number, index], buffer, encoder_scratch, encoder,
+                encoder_tile, buffer, encoder_scratch, encoder,
                 _tables_of(encoder_cos, encoder_sin, index), batch, first_sample, batch, no_codes, amplitudes,
                 EXPECTATIONS, shares[index], 0, measured[:lanes], no_pairs, no_floats,
             )  # fmt: skip
@@ -69,12 +71,12 @@ def forward(
                     feature_cos[first_sample + lane, column] = np.cos(half_angle)
                     feature_sin[first_sample + lane, column] = np.sin(half_angle)
                 column += 1
-        tile = states[number if keep else slot]
+        tile = states[number if keep else slot, :rows]
         run_tile(
             tile, buffer, scratch, program, tables, samples_per_row, first_sample, batch, codes, initial_state, mode,
             n_readout, first_sample, z, zz, probabilities,
         )  # fmt: skip
-        swept[number] = encoder_states.shape[2] * len(encoder[5]) * len(shares) + tile.shape[0] * len(program[5])
+        swept[number] = encoder_rows * len(encoder[5]) * len(shares) + rows * len(program[5])
 
 
 @njit(**COMPILE_OPTIONS)
@@ -87,9 +89,9 @@ def backward(
     """Adjoint sweep over tiles, through the circuit and then through the encoders, if there are any.
 
     `states` and `encoder_states` are the forward's final states and are un-evolved in place; `cotangents` (slots,
-    rows of the larger state, lanes) is scratch. `weight_gradient` has a row per tile where weights are `shared`, else
-    one per sample; `encoder_gradient` (tiles, encoders, angles); `scale_gradient` (tiles, encoders). Gradients by the
-    circuit's initial amplitudes (batch, amplitudes) are made where there is room for them.
+    rows of the larger state and a gap, lanes) is scratch. `weight_gradient` has a row per tile where weights are
+    `shared`, else one per sample; `encoder_gradient` (tiles, encoders, angles); `scale_gradient` (tiles, encoders).
+    Gradients by the circuit's initial amplitudes (batch, amplitudes) are made where there is room for them.
     """
     batch = z_gradient.shape[0]
     no_floats = np.empty((0, 0), np.float32)
@@ -102,12 +104,13 @@ def backward(
     gradient = np.empty((n_rotations, LANES), np.float32)
     gradient_scale = np.empty((n_rotations, LANES), np.float32)
     measured_gradient = np.zeros((LANES, widest), np.float32)
-    cotangent = cotangents[slot, : states.shape[1]]
+    encoder_rows, rows = encoder[6], program[6]
+    cotangent = cotangents[slot, :rows]
     for number in range(first_tile, last_tile):
         first_sample = number * LANES
         lanes = min(LANES, batch - first_sample)
         sweep_back(
-            states[number], cotangent, gradient[: program[0]], gradient_scale, scratch, program, tables,
+            states[number, :rows], cotangent, gradient[: program[0]], gradient_scale, scratch, program, tables,
             samples_per_row, first_sample, batch, codes, mode, n_readout, first_sample, z_gradient, zz_gradient,
             probability_gradient,
         )  # fmt: skip
@@ -137,16 +140,15 @@ def backward(
                     measured_gradient[lane, qubit] = value * scale[index]
                     scale_gradient[number, index] += value * latents[first_sample + lane, column]
                 column += 1
+            encoder_tile = encoder_states[number, encoder_rows * index : encoder_rows * (index + 1)]
             sweep_back(
-                encoder_states[number, index], cotangents[slot, : encoder_states.shape[2]], gradient[: encoder[0]],
-                gradient_scale, encoder_scratch, encoder, _tables_of(encoder_cos, encoder_sin, index), batch,
-                first_sample, batch, no_codes, EXPECTATIONS, shares[index], 0, measured_gradient[:lanes], no_pairs,
-                no_floats,
+                encoder_tile, cotangents[slot, :encoder_rows], gradient[: encoder[0]], gradient_scale, encoder_scratch,
+                encoder, _tables_of(encoder_cos, encoder_sin, index), batch, first_sample, batch, no_codes,
+                EXPECTATIONS, shares[index], 0, measured_gradient[:lanes], no_pairs, no_floats,
             )  # fmt: skip
             encoder_sources = encoder[1]
             for row in range(len(encoder_sources)):
                 _, angle, rotation = encoder_sources[row]
                 for lane in range(lanes):
                     encoder_gradient[number, index, angle] += gradient[rotation, lane]
-        rows = encoder_states.shape[2] * len(encoder[5]) * len(shares)
-        swept[number] = 2 * (rows + states.shape[1] * len(program[5]))
+        swept[number] = 2 * (encoder_rows * len(encoder[5]) * len(shares) + rows * len(program[5]))

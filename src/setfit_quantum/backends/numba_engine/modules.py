@@ -43,8 +43,8 @@ from setfit_quantum.backends.numba_engine.order import (
     set_values,
 )
 from setfit_quantum.backends.numba_engine.program import compile_program, half_angles
-from setfit_quantum.backends.numba_engine.rows import empty_rows
-from setfit_quantum.backends.numba_engine.threads import carry_out, count_threads
+from setfit_quantum.backends.numba_engine.rows import empty_tiles
+from setfit_quantum.backends.numba_engine.threads import are_apart, carry_out, count_threads
 from setfit_quantum.backends.numba_engine.vector import LANES
 
 if TYPE_CHECKING:
@@ -235,8 +235,10 @@ class _ModulesCall:
         """Run encoders and circuit and keep their final states."""
         outputs = allocate_outputs(self.mode, self.batch, self.n_readout)
         encoder_rows, rows = self._rows
-        encoder_states = empty_rows(self.n_tiles, len(self.shares), encoder_rows)
-        states = empty_rows(self.n_tiles, rows)
+        n_threads = count_threads(self.n_tiles, self._rows_swept)
+        apart = are_apart(self.n_tiles, n_threads)
+        encoder_states = empty_tiles(self.n_tiles, len(self.shares) * encoder_rows, apart=apart)
+        states = empty_tiles(self.n_tiles, rows, apart=apart)
         self.swept = np.zeros(self.n_tiles, np.int64)
         order = new_order(self.program.packed, self.encoder.packed)
         set_inputs(order, self.tables, self.codes, states, self.swept, self.amplitudes)
@@ -247,7 +249,7 @@ class _ModulesCall:
             (WIDEST, max(self.settings.shares)),
         ):  # fmt: skip
             set_number(order, argument, value)
-        carry_out(order, FORWARD, self.n_tiles, count_threads(self.n_tiles, self._rows_swept))
+        carry_out(order, FORWARD, self.n_tiles, n_threads)
         self.order = order
         self.states = encoder_states, states
         self.backend.rows_swept += int(self.swept.sum())
@@ -265,7 +267,7 @@ class _ModulesCall:
         by_weight = np.zeros((self.n_tiles, self.program.n_weights), np.float32)
         by_feature = np.zeros_like(self.latents)
         n_threads = count_threads(self.n_tiles, 2 * self._rows_swept)
-        cotangents = empty_rows(n_threads, max(self._rows), beside=True)
+        cotangents = empty_tiles(n_threads, max(self._rows), beside=True)
         set_values(self.order, *gradients)
         set_gradients(self.order, cotangents, by_weight, by_feature, NO_FLOATS, by_encoder, by_scale)
         set_number(self.order, SHARED, 1)

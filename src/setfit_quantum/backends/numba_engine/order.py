@@ -19,12 +19,12 @@ FORWARD, BACKWARD = range(2)
 ARGUMENTS = 8
 """Where the first argument is."""
 SLOT = 5
-PROGRAM, TABLES, CODES, STATES, MODE, N_READOUT, VALUES, SWEPT, SAMPLES_PER_ROW = 0, 6, 12, 13, 14, 15, 16, 19, 20
-ENCODER, ENCODER_COS, SCALE, SHARES, WIDEST, ENCODER_STATES, LATENTS = 21, 27, 29, 30, 31, 32, 33
-AMPLITUDES, KEEP = 34, 35
-COTANGENTS, SHARED, WEIGHT_GRADIENT, ENCODER_GRADIENT = 34, 35, 36, 39
+PROGRAM, TABLES, CODES, STATES, MODE, N_READOUT, VALUES, SWEPT, SAMPLES_PER_ROW = 0, 7, 13, 14, 15, 16, 17, 20, 21
+ENCODER, ENCODER_COS, SCALE, SHARES, WIDEST, ENCODER_STATES, LATENTS = 22, 29, 31, 32, 33, 34, 35
+AMPLITUDES, KEEP = 36, 37
+COTANGENTS, SHARED, WEIGHT_GRADIENT, ENCODER_GRADIENT = 36, 37, 38, 41
 """Numbers of the arguments of the kernels (see `kernels`): of both, of the encoders, of `forward`, of `backward`."""
-N_ARGUMENTS = 41
+N_ARGUMENTS = 43
 
 
 def new_order(program: np.ndarray, encoder: np.ndarray | None = None) -> np.ndarray:
@@ -54,15 +54,16 @@ def _set(order, argument, array):
 
 
 @compile_cached
-def pack_program(n_rotations, sources, gates, passes, pass_shifts, operations):
+def pack_program(n_rotations, sources, gates, passes, pass_shifts, operations, n_rows):
     """A program as the arguments of an order."""
-    packed = np.zeros(ARGUMENTS + SLOT * 6, np.int64)
+    packed = np.zeros(ARGUMENTS + SLOT * 7, np.int64)
     packed[ARGUMENTS] = n_rotations
     _set(packed, 1, sources)
     _set(packed, 2, gates)
     _set(packed, 3, passes)
     _set(packed, 4, pass_shifts)
     _set(packed, 5, operations)
+    packed[ARGUMENTS + SLOT * 6] = n_rows
     return packed[ARGUMENTS:]
 
 

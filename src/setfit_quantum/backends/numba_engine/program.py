@@ -88,7 +88,15 @@ class Program:
     def packed(self) -> np.ndarray:
         """The program as arguments of an order."""
         return np.asarray(
-            pack_program(self.n_rotations, self.sources, self.gates, self.passes, self.pass_shifts, self.operations)
+            pack_program(
+                self.n_rotations,
+                self.sources,
+                self.gates,
+                self.passes,
+                self.pass_shifts,
+                self.operations,
+                2**self.n_qubits,
+            )
         )
 
     @cached_property

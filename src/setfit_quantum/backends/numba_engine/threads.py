@@ -70,6 +70,16 @@ def count_threads(n_tiles: int, rows_per_tile: int) -> int:
     return max(1, min(available_cores(), n_tiles, n_tiles * rows_per_tile // MIN_ROWS_PER_THREAD, MOST_WORKERS + 1))
 
 
+def count_chunk(n_tiles: int, n_threads: int) -> int:
+    """Tiles that a thread takes at once."""
+    return -(-n_tiles // (n_threads * CHUNKS_PER_THREAD))
+
+
+def are_apart(n_tiles: int, n_threads: int) -> bool:
+    """Whether neighbouring tiles are likely to be in the hands of different threads."""
+    return n_threads > 1 and count_chunk(n_tiles, n_threads) == 1
+
+
 def carry_out(order: np.ndarray, kind: int, n_tiles: int, n_threads: int) -> None:
     """Carry out an order on `n_threads` threads, this one and workers, with a slot of scratch memory for each.
 
@@ -85,8 +95,7 @@ def carry_out(order: np.ndarray, kind: int, n_tiles: int, n_threads: int) -> Non
     """
     if not n_tiles:
         return
-    chunk = -(-n_tiles // (n_threads * CHUNKS_PER_THREAD))
-    order[:ARGUMENTS] = kind, n_tiles, 0, chunk, 0, 0, 0, 0
+    order[:ARGUMENTS] = kind, n_tiles, 0, count_chunk(n_tiles, n_threads), 0, 0, 0, 0
     address = order.__array_interface__["data"][0]
     n_helpers = n_threads - 1
     mailboxes = _wake_workers(n_helpers)

@@ -17,7 +17,7 @@ from setfit_quantum.backends.numba_engine.vector import LANES
 @njit(**COMPILE_OPTIONS)
 def make_scratch(program, mode, n_readout):
     """What a thread needs besides states: tables of angles, the plan, frames, and room for measuring."""
-    n_rotations, sources, _, _, _, operations = program
+    n_rotations, sources, _, _, _, operations, _ = program
     return (
         np.empty((n_rotations, LANES), np.float32),  # cosines
         np.empty((n_rotations, LANES), np.float32),  # sines
@@ -34,7 +34,7 @@ def make_scratch(program, mode, n_readout):
 
 @njit(**COMPILE_OPTIONS)
 def _prepare(scratch, program, tables, samples_per_row, first_sample, batch, codes):
-    _, sources, gates, _, _, operations = program
+    _, sources, gates, _, _, operations, _ = program
     weight_cos, weight_sin, feature_cos, feature_sin, constant_cos, constant_sin = tables
     cos, sin, tangents, shrinkage, plans, factors, so_far, signs, flips, _ = scratch
     has_errors = codes.shape[1] > 0
@@ -55,7 +55,7 @@ def run_tile(
 ):  # fmt: skip
     """Evolve and measure the samples from `first_sample` on; results go into rows from `first_output` on."""
     keep_apart()
-    _, _, _, passes, pass_shifts, operations = program
+    _, _, _, passes, pass_shifts, operations, _ = program
     cos, sin, tangents, _, plans, factors, so_far, _, flips, folded = scratch
     _prepare(scratch, program, tables, samples_per_row, first_sample, batch, codes)
     load_initial(tile, initial_state, first_sample)
@@ -73,7 +73,7 @@ def sweep_back(
     What remains in `scratch` is by what the cotangent of the initial state has to be shrunk.
     """
     keep_apart()
-    _, _, _, passes, pass_shifts, operations = program
+    _, _, _, passes, pass_shifts, operations, _ = program
     cos, sin, tangents, shrinkage, plans, factors, so_far, _, flips, folded = scratch
     _prepare(scratch, program, tables, samples_per_row, first_sample, batch, codes)
     plan_backward(operations, shrinkage, plans, factors, so_far, gradient_scale)

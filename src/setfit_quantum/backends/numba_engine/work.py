@@ -91,12 +91,6 @@ def _floats_3(given, position):
 
 
 @njit(**COMPILE_OPTIONS)
-def _floats_4(given, position):
-    at = ARGUMENTS + SLOT * position
-    return carray(floats(given[at]), (given[at + 1], given[at + 2], given[at + 3], given[at + 4]))
-
-
-@njit(**COMPILE_OPTIONS)
 def _integers_1(given, position):
     at = ARGUMENTS + SLOT * position
     return carray(integers(given[at]), (given[at + 1],))
@@ -123,6 +117,7 @@ def _program(given, position):
         _integers_2(given, position + 3),
         _integers_1(given, position + 4),
         _integers_2(given, position + 5),
+        _number(given, position + 6),
     )
 
 
@@ -212,7 +207,7 @@ def _build(source_stamp):
             encoder = _program(given, ENCODER)
             encoder_cos, encoder_sin = _floats_2(given, ENCODER_COS), _floats_2(given, ENCODER_COS + 1)
             scale, shares, widest = _floats_1(given, SCALE), _integers_1(given, SHARES), _number(given, WIDEST)
-            encoder_states, latents = _floats_4(given, ENCODER_STATES), _floats_2(given, LATENTS)
+            encoder_states, latents = _floats_3(given, ENCODER_STATES), _floats_2(given, LATENTS)
             if given[KIND] == FORWARD:
                 kernels.forward(
                     first, last, slot, program, tables, codes, states, mode, n_readout, z, zz, probabilities, swept,
