@@ -1,9 +1,10 @@
 """What noise and shots add to one training step: exact, gate noise, Gaussian shots, and both, measured in turns.
 
-The whole step of the default head: encoder, second module, loss, backward, Adam. Ratios are taken within each round,
-where all four ran a few steps one after another, so that a busy machine slows all of them alike.
+The whole step: encoder, second module, loss, backward, Adam; of the paper's single-encoder head, of another preset,
+or of the default head. Ratios are taken within each round, where all four ran a few steps one after another, so that a
+busy machine slows all of them alike.
 
-    python benchmarks/noise_step.py --qubits 10 --batch 16
+    python benchmarks/noise_step.py --qubits 10 --batch 16 --preset paper-single
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from setfit_quantum import QuantumHead
 from setfit_quantum.backends.cores import torch_on_one_core
 
 EXACT = "exact"
+DEFAULT = "default"
 BURST = 8
 """Steps of one condition in a row."""
 
@@ -43,6 +45,13 @@ def build_conditions(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
         f"Gaussian shots only ({options.shots})": shots,
         "noise and shots": noise | shots,
     }
+
+
+def build_head(options: argparse.Namespace, **settings: Any) -> QuantumHead:
+    """A preset's head, or the default one, with further settings."""
+    if options.preset == DEFAULT:
+        return QuantumHead(options.in_features, 2, n_qubits=options.qubits, seed=options.seed, **settings)
+    return QuantumHead.from_preset(options.preset, options.qubits, options.in_features, seed=options.seed, **settings)
 
 
 def make_step(head: QuantumHead, x: Tensor, labels: Tensor) -> Callable[[], None]:
@@ -64,8 +73,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     labels = torch.arange(options.batch) % 2
     steps = {}
     for name, settings in build_conditions(options).items():
-        head = QuantumHead(options.in_features, 2, n_qubits=options.qubits, seed=options.seed, **settings)
-        steps[name] = make_step(head.train(), x, labels)
+        steps[name] = make_step(build_head(options, **settings).train(), x, labels)
     with torch_on_one_core():  # as in training
         for step in steps.values():
             for _ in range(10):
@@ -109,7 +117,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--qubits", type=int, default=10)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--in-features", type=int, default=384)
+    parser.add_argument("--preset", default="paper-single", help=f"the head; {DEFAULT!r}: the package's own default")
+    parser.add_argument("--in-features", type=int, default=768)
     parser.add_argument("--noise", default="paper-low", help="a preset")
     parser.add_argument("--shots", type=int, default=8192)
     parser.add_argument("--rounds", type=int, default=40, help=f"rounds of {BURST} steps of each condition")
@@ -126,7 +135,8 @@ def main(arguments: list[str] | None = None) -> None:
         "optimizer": "Adam",
     }
     found = measure(options)
-    print(f"One training step, {options.qubits} qubits, batch {options.batch}, {threads} threads\n{build_table(found)}")
+    what = f"One training step, head {options.preset!r}, {options.qubits} qubits, batch {options.batch}"
+    print(f"{what}, {threads} threads\n{build_table(found)}")
     write_json(
         options.output,
         {

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from setfit_quantum import QuantumHead
+from setfit_quantum.circuit.ansatz import build_encoder
 from setfit_quantum.noise import PauliErrors
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -112,6 +113,28 @@ def test_floor_is_the_larger_of_two_times(load):
     assert row["level"] == "L1"
     assert row["share"] == pytest.approx(0.5)
     assert row["share_with_columns"] == pytest.approx(1.0)
+    assert "kernel_share" not in row
+    row = shares.describe_share(count, "forward", 16, 2 * floor["floor"], limits, kernel=1.25 * floor["floor"])
+    assert row["kernel_share"] == pytest.approx(0.8)
+    assert row["kernel_share_with_columns"] == pytest.approx(1.6)
+
+
+def test_kernels_are_timed_alone_and_changed_nothing(load, monkeypatch):
+    shares, engine = load("peers.shares"), importlib.import_module("setfit_quantum.backends.numba_engine.backend")
+    carry_out, calls = engine.carry_out, []
+
+    def mine(order, kind, *sizes):
+        calls.append(kind)
+        carry_out(order, kind, *sizes)
+
+    monkeypatch.setattr(engine, "carry_out", mine)
+    backend, circuit = engine.NumbaBackend(), build_encoder(4, 2, 3)
+    found = shares.time_kernels(backend, circuit, (torch.ones(circuit.num_parameters), None, torch.eye(16)), 0.01)
+    assert 0 < found["forward"] < 0.1
+    assert 0 < found["backward"] < 0.1
+    assert calls == [0, 1] * (len(calls) // 2)
+    assert 4 <= len(calls) <= 2 + 2 * 60
+    assert engine.carry_out is mine
 
 
 def test_levels(load):
@@ -282,12 +305,14 @@ def test_comparison_of_two_of_our_backends(tmp_path):
     assert 0 < other["gradient_error"] < 1e-4
     assert other["difference"] < 1e-5
     assert {row["part"] for row in record["shares"]} == {"encoder", "second module", "whole step"}
+    assert all(row["kernel_seconds"] > 0 for row in record["shares"] if "direction" in row)
     assert min(record["limits"]["bandwidth"].values()) > 1e8
     assert record["accuracy"][0]["gradient_error"] < 2e-5
     table = output.with_suffix(".md").read_text()
     assert table.strip() == result.stdout.strip()
     ratio = other["train"]["median"] / ours["train"]["median"]
     assert f"({ratio:.3g})" in table
+    assert "| kernel ms |" in table
     for private in (str(tmp_path), str(BENCHMARKS), str(Path.home()), platform.node()):
         assert private not in text
         assert private not in table

@@ -38,8 +38,8 @@ class OwnEngine:
             self.head.linear.weight,
             self.head.linear.bias,
         ]
-        self.optimizer = torch.optim.Adam(self.head.parameters(), lr=LEARNING_RATE)
-        # As in training: the engine's own threads have the cores.
+        # As in training: the fused step, and the engine's own threads have the cores.
+        self.optimizer = torch.optim.Adam(self.head.parameters(), lr=LEARNING_RATE, fused=True)
         self.around = torch_on_one_core if backend == "numba" else nullcontext
 
     def values(self, codes: np.ndarray | None = None) -> np.ndarray:

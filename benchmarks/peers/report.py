@@ -127,6 +127,21 @@ def _accuracy(rows: list[dict[str, Any]]) -> str:
     return format_table(header, cells)
 
 
+_KERNEL_HEADER = ("kernel ms", "kernel's share", "kernel's share with columns")
+_SHARES_NOTE = (
+    "`ms` is the median of the backend's calls, with what PyTorch and Python add; backward is forward and backward "
+    "together less forward. `kernel ms` is the median of the compiled kernels alone: the prepared arrays of one call, "
+    "carried out again and again on the engine's own threads, forward and backward in turns."
+)
+
+
+def _kernel(row: dict[str, Any]) -> list[str]:
+    if "kernel_seconds" not in row:
+        return [""] * len(_KERNEL_HEADER)
+    shares = (f"{100 * row[name]:.0f} %" for name in ("kernel_share", "kernel_share_with_columns"))
+    return [f"{1e3 * row['kernel_seconds']:.3g}", *shares]
+
+
 def _shares(rows: list[dict[str, Any]]) -> str:
     parts = [
         [
@@ -143,6 +158,7 @@ def _shares(rows: list[dict[str, Any]]) -> str:
             f"{100 * row['share']:.0f} %",
             f"{100 * row['share_with_columns']:.0f} %",
             f"{100 * row['share_from_memory']:.0f} %" if "share_from_memory" in row else "",
+            *_kernel(row),
         ]
         for row in rows
         if "direction" in row
@@ -182,7 +198,9 @@ def _shares(rows: list[dict[str, Any]]) -> str:
         "step / floor in bytes",
     ]
     return (
-        format_table([*header, "share", "share with columns", "share from memory"], parts)
+        format_table([*header, "share", "share with columns", "share from memory", *_KERNEL_HEADER], parts)
+        + "\n\n"
+        + _SHARES_NOTE
         + "\n\nWhole training steps:\n\n"
         + format_table([*step_header, "step / the same from memory", "share of the floor"], steps)
     )

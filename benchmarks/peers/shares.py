@@ -4,11 +4,13 @@ The floor counts rings alone: a sweep over the state for each ring forward, over
 operations for each pair of rows and lane forward, 18 backward. It is the larger of the bytes over the bandwidth of the
 level that a thread's part of the state lives in, and the operations over the rate of multiply-adds. The same with the
 columns of rotations that stand between the rings is told beside it. Times are those of the backend's calls, with
-whatever PyTorch and Python add.
+whatever PyTorch and Python add, and those of the compiled kernels alone: the arrays of one call, forward and backward
+in turns on the engine's own threads.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,8 +69,19 @@ def floor_seconds(
     return {"bytes": by_bytes, "operations": by_operations, "floor": max(by_bytes, by_operations)}
 
 
-def describe_share(count: Count, direction: str, batch: int, seconds: float, limits: dict[str, Any]) -> dict[str, Any]:
-    """One row: what was done, how fast, and its share of the floor."""
+def describe_share(
+    count: Count, direction: str, batch: int, seconds: float, limits: dict[str, Any], kernel: float | None = None
+) -> dict[str, Any]:
+    """One row: what was done, how fast, and its share of the floor.
+
+    Args:
+        count: What the circuit consists of.
+        direction: `"forward"` or `"backward"`.
+        batch: Samples.
+        seconds: What the call took.
+        limits: What `measure_machine` found.
+        kernel: Seconds of the compiled kernel alone, if they were measured.
+    """
     threads = limits["threads"]
     working_set = SWEPT[direction] * 4 * 2**count.n_qubits * -(-batch // threads)
     level = level_of(working_set, limits["caches"], threads)
@@ -90,6 +103,12 @@ def describe_share(count: Count, direction: str, batch: int, seconds: float, lim
     }
     row["share"] = row["floor"]["floor"] / seconds
     row["share_with_columns"] = with_columns["floor"] / seconds
+    if kernel is not None:
+        row |= {
+            "kernel_seconds": kernel,
+            "kernel_share": row["floor"]["floor"] / kernel,
+            "kernel_share_with_columns": with_columns["floor"] / kernel,
+        }
     if level == "L3":  # a cache that others share: the same with memory's bandwidth
         row["share_from_memory"] = floor_seconds(count, direction, batch, limits, "memory")["floor"] / seconds
     return row
@@ -127,10 +146,11 @@ def measure_shares(
         with torch_on_one_core():
             for name, (plain, circuit, inputs) in parts.items():
                 times = _time_directions(head.backend, circuit, inputs, seconds)
+                kernels = time_kernels(head.backend, circuit, inputs, seconds)
+                count = count_circuit(plain)
                 for direction, taken in times.items():
-                    rows.append(
-                        {"part": name} | describe_share(count_circuit(plain), direction, BASE_BATCH, taken, limits)
-                    )
+                    row = describe_share(count, direction, BASE_BATCH, taken, limits, kernels[direction])
+                    rows.append({"part": name} | row)
             step = _median(_make_step(head, x, torch.from_numpy(problem.labels)), seconds)
         rows.append(_describe_step(n_qubits, (problem.encoder, problem.circuit), step, limits))
     return rows
@@ -183,10 +203,43 @@ def _time_directions(backend: Any, circuit: Any, inputs: tuple[Any, ...], second
     return taken | {"backward": _median(both, seconds) - taken["forward"]}
 
 
+def time_kernels(backend: Any, circuit: Any, inputs: tuple[Any, ...], seconds: float) -> dict[str, float]:
+    """Median seconds of the compiled kernels alone, forward and backward, within about `seconds`.
+
+    Nothing is allocated and no tensor is touched in between: what a call has prepared is carried out again and again.
+    """
+    from setfit_quantum.backends.numba_engine import backend as engine
+    from setfit_quantum.backends.numba_engine.order import BACKWARD, FORWARD
+
+    weights, features, initial = inputs
+    orders: dict[int, tuple[Any, ...]] = {}
+    times: dict[int, list[float]] = {FORWARD: [], BACKWARD: []}
+    carry_out = engine.carry_out
+
+    def repeat(order: Any, kind: int, *sizes: int) -> None:
+        carry_out(order, kind, *sizes)
+        orders[kind] = (order.copy(), kind, *sizes)  # backward reuses the order, but all arrays of both live until then
+        if kind == FORWARD:
+            return
+        end = time.perf_counter() + seconds
+        while not times[kind] or (len(times[kind]) < _RUNS and time.perf_counter() < end):
+            for direction, arguments in orders.items():
+                start = time.perf_counter()
+                carry_out(*arguments)
+                times[direction].append(time.perf_counter() - start)
+
+    engine.carry_out = repeat
+    try:
+        backend.expectations(circuit, weights.clone().requires_grad_(), features, initial).sum().backward()
+    finally:
+        engine.carry_out = carry_out
+    return {name: statistics.median(times[kind]) for name, kind in (("forward", FORWARD), ("backward", BACKWARD))}
+
+
 def _make_step(head: Any, x: Any, labels: Any) -> Callable[[], None]:
     import torch
 
-    optimizer = torch.optim.Adam(head.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(head.parameters(), lr=1e-3, fused=True)  # as in training
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
