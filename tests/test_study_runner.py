@@ -2,6 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,6 +202,50 @@ def test_a_process_that_dies_takes_only_its_run_with_it():
     records = run_all(runs, kill_own_process, ResultFile(), executor=ProcessExecutor(1))
     errors = [record.get("error") for record in records.values()]
     assert errors == [None, "RuntimeError: 2 workers died of this run (out of memory?)", None]
+
+
+def sleep_long(run):
+    """Work that says where it is, and does not end."""
+    Path(run.data["note"]).write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def test_workers_end_with_a_killed_study(tmp_path):
+    note = tmp_path / "worker"
+    script = (
+        "from test_study_runner import Run, ProcessExecutor, sleep_long\n"
+        "if __name__ == '__main__':\n"
+        f"    run = Run({{'kind': 'logistic'}}, 0, data={{'note': {str(note)!r}}})\n"
+        "    list(ProcessExecutor(1).execute(sleep_long, [run]))\n"
+    )
+    (tmp_path / "study.py").write_text(script)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    study = subprocess.Popen([sys.executable, tmp_path / "study.py"], env=environment)
+    try:
+        wait_until(lambda: note.exists() and note.read_text(), study)
+        worker = int(note.read_text())
+        assert is_alive(worker)
+        study.kill()
+        study.wait()
+        wait_until(lambda: not is_alive(worker))
+    finally:
+        study.kill()
+
+
+def is_alive(process):
+    """Whether a process is there and no zombie."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(reached, process=None):
+    until = time.monotonic() + 120
+    while not reached():
+        assert time.monotonic() < until
+        assert process is None or process.poll() is None
+        time.sleep(0.05)
 
 
 def test_executors_by_name():

@@ -109,7 +109,7 @@ def plot_energy(rows: Sequence[EnergyRow], values: Mapping[str, Any]) -> Figure:
     for number, row in enumerate(rows):
         qubits = [one.n_qubits for one in row.curve]
         # Curves that nearly coincide are told apart by their strokes.
-        style = {"color": COLORS[number % len(COLORS)], "linestyle": styles[number % len(styles)]}
+        style: dict[str, Any] = {"color": COLORS[number % len(COLORS)], "linestyle": styles[number % len(styles)]}
         axis.plot(qubits, [one.qpu_joules for one in row.curve], label=f"QPU: {row.name}", **style)
     for number, preset in enumerate(dict.fromkeys(row.preset for row in rows)):
         curve = next(row.curve for row in rows if row.preset == preset)
