@@ -21,6 +21,8 @@ from setfit_quantum.head.classical import ClassicalHead
 from setfit_quantum.head.preprocessing import Preprocessor
 from setfit_quantum.training import HeadTrainingArguments, train_head
 from setfit_quantum.training.callbacks import HeadTrainingCallback, HeadTrainingState
+from setfit_quantum.training.data import LabelledEmbeddings
+from setfit_quantum.training.final_layer import fit_final_layer
 
 _CHUNK = 256
 _MEMBER_STEP = 1000
@@ -119,13 +121,20 @@ def _fit_neural(kind: str, candidate: Mapping[str, Any], train: LabelledSet, n_c
 def _fit_quantum(kind: str, candidate: Mapping[str, Any], train: LabelledSet, n_classes: int, seed: int) -> Fitted:
     settings = dict(candidate["head"])
     averaged = settings.pop("average_epochs", None)
+    clean = settings.pop("clean_last_layer", False)
     # Numbers drawn in training, those of amplitude noise and of shots, come from the seed too.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head: Any = build_head(settings, seed, train.embeddings.shape[1], n_classes)
         mean = _MeanOfEpochs(averaged) if averaged else None
         callbacks = [mean] if mean else []
-        train_head(head, train.embeddings, train.targets, _arguments(candidate, seed), callbacks=callbacks)
+        arguments = _arguments(candidate, seed)
+        if clean:
+            arguments = arguments.with_changes(final_layer="trained")
+        train_head(head, train.embeddings, train.targets, arguments, callbacks=callbacks)
+    if clean:
+        data = LabelledEmbeddings(torch.from_numpy(train.embeddings), torch.from_numpy(train.targets))
+        fit_final_layer(head, data, noisy=False)
     if mean is not None:
         mean.load_into(head)
     measure_exactly(head)

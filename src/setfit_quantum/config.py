@@ -112,7 +112,7 @@ class QuantumHeadConfig:
     projected_features: int | None = None
     amplitude_bias: float = 3.0
     amplitude_noise: float = 1.0
-    latent_scale: float = 7.0
+    latent_scale: float = 2.0
     n_reuploads: int = 1
     reupload_layers: int = 1
     n_layers: int = 1

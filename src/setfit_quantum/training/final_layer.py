@@ -15,6 +15,8 @@ from setfit_quantum.training.metrics import targets_to_numpy
 _ENOUGH = 4
 """Samples of its rarest class from which scikit-learn's estimate of the covariance is used as it is."""
 _RIDGE = 0.03
+_NOISY_PASSES = 4
+"""How often each sample is seen where the head adds noise to amplitudes in training."""
 _NEGLIGIBLE = 1e-6
 _ABSENT = 30.0
 """How far below all others the logit of a class without training samples lies."""
@@ -60,25 +62,25 @@ def check_closed_form(head: Any) -> None:
         raise ValueError("Argument `final_layer` must be 'trained' where that layer is frozen, but got 'lda'.")
 
 
-def fit_final_layer(head: Any, data: LabelledEmbeddings, class_weights: Tensor | None = None) -> None:
+def fit_final_layer(
+    head: Any, data: LabelledEmbeddings, class_weights: Tensor | None = None, *, noisy: bool = True
+) -> None:
     """Replace weights and biases of the last linear layer by those of a linear discriminant analysis.
 
     The classes' means and their common covariance, shrunk as Ledoit and Wolf do, give the logits in closed form. A few
-    samples determine them better than gradient steps do, which end where the training samples are told apart.
+    samples determine them better than gradient steps do, which end where the training samples are told apart. A head
+    that trains with noise on its amplitudes shows each sample with several draws of it: the covariance then tells how
+    far such noise moves the expectations, which the training samples alone, told apart already, understate.
 
     Args:
         head: A trained head that `check_closed_form` accepts.
         data: The training data, on the head's device.
         class_weights: Shape (n_classes,): weigh the classes' shares; None: their shares of the samples.
+        noisy: Whether amplitude noise, where the head trains with it, is drawn here too.
     """
-    was_training = head.training
-    head.eval()
-    try:
-        with torch.no_grad():
-            features = head.last_features(data.embeddings).double().cpu().numpy()
-    finally:
-        head.train(was_training)
-    targets = targets_to_numpy(data.targets)
+    passes = _noisy_passes(head) if noisy else 0
+    features = _features(head, data.embeddings, passes)
+    targets = np.tile(targets_to_numpy(data.targets), max(1, passes))
     weights = None if class_weights is None else class_weights.double().cpu().numpy()
     coefficients, intercepts = discriminant(features, targets, head.config.out_features, weights)
     # What is divided by a temperature again gives the posterior.
@@ -88,6 +90,30 @@ def fit_final_layer(head: Any, data: LabelledEmbeddings, class_weights: Tensor |
             coefficients, intercepts = np.diff(coefficients, axis=0) / 2, np.diff(intercepts) / 2
         head.linear.weight.copy_(torch.from_numpy(coefficients))
         head.linear.bias.copy_(torch.from_numpy(intercepts))
+
+
+def _noisy_passes(head: Any) -> int:
+    """Draws of amplitude noise for each sample; 0: none, as for a device, where every pass costs its circuits."""
+    config = head.config
+    noisy = getattr(config, "amplitude_noise", 0.0) > 0 and getattr(config, "encoder", None) == "quantum"
+    return _NOISY_PASSES if noisy and not head.backend.capabilities.hardware_shots else 0
+
+
+def _features(head: Any, embeddings: Tensor, passes: int) -> NDArray[np.float64]:
+    """What the last layer takes, shape (max(1, passes) * n, n_features), measured as at inference."""
+    modes = {module: module.training for module in head.modules()}
+    head.eval()
+    try:
+        with torch.no_grad():
+            if not passes:
+                return np.asarray(head.last_features(embeddings).double().cpu().numpy())
+            head.encoder.train()
+            with head.noisy_amplitudes():
+                drawn = [head.last_features(embeddings).double().cpu().numpy() for _ in range(passes)]
+            return np.concatenate(drawn)
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def discriminant(
