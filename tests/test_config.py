@@ -85,3 +85,17 @@ def test_shares_where_encoders_do_not_divide_the_qubits():
 def test_numbers_of_numpy_are_numbers():
     config = QuantumHeadConfig(n_qubits=np.int64(8))
     assert (config.n_qubits, config.n_encoders) == (8, 5)
+
+
+def test_fewer_qubits_take_fewer_of_the_usual_encoders():
+    assert QuantumHeadConfig().n_encoders == 5
+    assert QuantumHeadConfig().with_changes(n_qubits=4).n_encoders == 4
+    assert QuantumHeadConfig().with_changes(n_qubits=12).n_encoders == 5
+    assert QuantumHeadConfig(n_encoders=1).with_changes(n_qubits=4).n_encoders == 1
+    with pytest.raises(ValueError, match="Argument `n_encoders` must be at most n_qubits = 4"):
+        QuantumHeadConfig(n_qubits=8, n_encoders=8).with_changes(n_qubits=4)
+
+
+def test_a_former_latent_scale_is_read_where_there_are_no_quantum_encoders():
+    config = QuantumHeadConfig(encoder="linear", latent_scale=7.0)
+    assert config == QuantumHeadConfig(encoder="linear")

@@ -121,7 +121,7 @@ def test_the_pipeline_says_what_is_quantum(settings, expected):
     assert page.count("<li") == len(expected)
     assert page.count(">simulated quantum<") == sum(expected)
     (reading,) = read_texts(engine.bundled, TEXTS[:1], engine.embed(TEXTS[:1]), PERFECT, 0)
-    assert ("A simulated quantum encoder" in draw_stages(reading)) == expected[1]
+    assert ("A simulated quantum encoding" in draw_stages(reading)) == expected[1]
     assert ("<b>The encoder.</b>" in describe(engine)) == expected[1]
 
 

@@ -1,5 +1,7 @@
 """The last layer in closed form: linear discriminant analysis of the circuit's expectations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -57,7 +59,7 @@ def test_features_that_never_change_do_no_harm():
 @pytest.mark.parametrize("settings", [{}, {"one_logit": True}, {"classifier": "mlp", "classifier_hidden_dim": 4}])
 def test_only_the_last_layer_changes(settings):
     x, y = blobs(2)
-    values = SMALL | settings
+    values = SMALL | {"amplitude_noise": 0.0} | settings
     if "classifier" in settings:
         values = {name: value for name, value in values.items() if name not in ("n_reuploads", "n_layers")}
     heads = [QuantumHead(6, 2, **values) for _ in range(2)]
@@ -167,6 +169,45 @@ def test_a_calibrated_head_keeps_the_posterior():
     probabilities = []
     for temperature in (1.0, 5.0):
         head = QuantumHead(6, 2, temperature=temperature, **SMALL)
-        fit_final_layer(head, LabelledEmbeddings(x, y))
+        fit_final_layer(head, LabelledEmbeddings(x, y), noisy=False)
         probabilities.append(head.predict_proba(x))
     assert torch.allclose(*probabilities, atol=1e-4)
+
+
+def test_noise_of_training_is_seen_several_times():
+    x, y = blobs(2)
+    head = QuantumHead(6, 2, amplitude_noise=0.5, **SMALL)
+    clean = np.asarray(head.last_features(x).detach().double())
+    head.train()
+    torch.manual_seed(4)
+    fit_final_layer(head, LabelledEmbeddings(x, y))
+    assert all(module.training for module in head.modules())
+
+    torch.manual_seed(4)
+    with torch.no_grad(), head.noisy_amplitudes():
+        drawn = [head.last_features(x).double().numpy() for _ in range(4)]
+    assert all(not np.allclose(part, clean, atol=1e-3) for part in drawn)
+    coefficients, intercepts = discriminant(np.concatenate(drawn), np.tile(y.numpy(), 4), 2, None)
+    assert np.allclose(head.linear.weight.detach().numpy(), coefficients, atol=1e-4)
+    assert np.allclose(head.linear.bias.detach().numpy(), intercepts, atol=1e-4)
+
+
+def test_without_noise_the_samples_are_seen_once():
+    x, y = blobs(2)
+    for settings, noisy in (({"amplitude_noise": 0.5}, False), ({"amplitude_noise": 0.0}, True)):
+        head = QuantumHead(6, 2, **SMALL | settings).eval()
+        fit_final_layer(head, LabelledEmbeddings(x, y), noisy=noisy)
+        features = head.last_features(x).detach().double().numpy()
+        coefficients, _ = discriminant(features, y.numpy(), 2, None)
+        assert np.allclose(head.linear.weight.detach().numpy(), coefficients, atol=1e-4)
+
+
+def test_a_device_is_asked_once_for_each_sample(monkeypatch):
+    x, y = blobs(2, n=4)
+    head = QuantumHead(6, 2, amplitude_noise=0.5, **SMALL)
+    capabilities = replace(head.backend.capabilities, hardware_shots=True)
+    monkeypatch.setattr(type(head.backend), "capabilities", capabilities)
+    calls = []
+    monkeypatch.setattr(head, "last_features", lambda x: calls.append(len(x)) or torch.randn(len(x), 3))
+    fit_final_layer(head, LabelledEmbeddings(x, y))
+    assert calls == [8]

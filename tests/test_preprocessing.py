@@ -140,7 +140,7 @@ def test_a_row_of_zeros_and_giant_numbers_pass() -> None:
         ({"projected_features": 3}, "Argument `projected_features` needs"),
         ({"amplitude_noise": -1.0}, "Argument `amplitude_noise`"),
         ({"latent_scale": -1.0}, "Argument `latent_scale`"),
-        ({"latent_scale": 2.0, "encoder": "linear"}, "Argument `latent_scale` must keep its default"),
+        ({"latent_scale": 3.0, "encoder": "linear"}, "Argument `latent_scale` must keep its default"),
         ({"amplitude_noise": 0.5, "encoder": "linear"}, "Argument `amplitude_noise` must keep its default"),
     ],
 )

@@ -27,8 +27,8 @@ BACKENDS = ("auto", "numba", "torch", "cuda", "torchquantum", "qiskit")
 CUSTOM_BACKEND = "custom:"
 """Begins the recorded name of a backend that is none of ours; a head saved with it runs on `"auto"` when loaded."""
 MAX_COUNT = 10**9
-FORMER_DEFAULTS = {"n_reuploads": 4, "n_layers": 2}
-"""What files of older versions, and presets, hold where a head has no second module of the paper's layers."""
+FORMER_DEFAULTS = {"n_reuploads": 4, "n_layers": 2, "latent_scale": 7.0}
+"""What files of older versions, and presets, hold where a head has no part for the setting."""
 DEFAULT_ENCODERS = 5
 """Encoders of a head that is told nothing else, as far as it has qubits for them."""
 MAX_CONNECTIVITY = 9
@@ -253,7 +253,7 @@ class QuantumHeadConfig:
             raise ValueError(f"Argument `encoder_batch_norm` needs encoder='mlp', but encoder is {self.encoder!r}.")
         if self.encoder != "quantum":
             for name, neutral in (("amplitude_noise", 0.0), ("latent_scale", 1.0)):
-                value, default = getattr(self, name), getattr(QuantumHeadConfig, name)
+                value, default = self._settle(name), getattr(QuantumHeadConfig, name)
                 if value not in (default, neutral):
                     raise ValueError(
                         f"Argument `{name}` must keep its default {default} (or be {neutral}) with "
@@ -391,5 +391,11 @@ class QuantumHeadConfig:
         return cls(**values)
 
     def with_changes(self, **changes: Any) -> QuantumHeadConfig:
-        """A validated copy with some settings changed."""
+        """A validated copy with some settings changed.
+
+        The usual number of encoders becomes that of fewer qubits where it does not fit them.
+        """
+        n_qubits = changes.get("n_qubits", self.n_qubits)
+        if self.n_encoders == DEFAULT_ENCODERS and isinstance(n_qubits, Integral) and n_qubits < DEFAULT_ENCODERS:
+            changes = {"n_encoders": None} | changes
         return replace(self, **changes)

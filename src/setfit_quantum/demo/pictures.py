@@ -17,7 +17,7 @@ _LISTED = 10
 _KEYS = 6
 """Labels that the cloud's legend lists."""
 _ENCODERS = {
-    "quantum": "A simulated quantum encoder compresses them into",
+    "quantum": "A simulated quantum encoding compresses them into",
     "linear": "A linear layer (classical) turns them into",
     "mlp": "A small neural network (classical) turns them into",
 }

@@ -15,7 +15,7 @@ def pipeline_steps(head: SetFitQuantumHead) -> list[tuple[str, str, bool]]:
     is_quantum = config.encoder == "quantum"
     encoder = {"quantum": "Encoder", "linear": "Linear layer", "mlp": "Small network"}[config.encoder]
     if config.n_encoders > 1:
-        encoder = f"{config.n_encoders} encoders"
+        encoder = f"Encoder × {config.n_encoders}"  # a number comes before it
     steps = [
         ("Sentence transformer", f"{head.in_features} numbers", False),
         (encoder, f"{config.n_qubits} angles", is_quantum),

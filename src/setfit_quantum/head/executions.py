@@ -87,6 +87,8 @@ def estimate_circuits(
 ) -> ExecutionEstimate:
     """Circuits and shots of inference or training on a device, before it starts.
 
+    Training with `final_layer="lda"`, which a device does not do by itself, measures each sample once more at the end.
+
     Args:
         head: The head; what of it is frozen needs no gradients.
         n_samples: Samples of inference or, with `n_steps`, of each training step.
