@@ -28,6 +28,29 @@ def build_data():
     return StudyData(part(16), part(8), part(20))
 
 
+@pytest.mark.parametrize(
+    ("head", "training"),
+    [
+        ({"kind": "quantum", "n_qubits": 3}, TRAINING | {"final_layer": "lda"}),
+        ({"kind": "quantum", "n_qubits": 3, "preset": "paper-single"}, TRAINING),
+        ({"kind": "neural", "hidden_dim": 4, "batch_norm": True}, TRAINING),
+        ({"kind": "setfit"}, {"num_epochs": 3}),
+        ({"kind": "logistic", "C": [0.01, 1.0], "class_weight": [None, "balanced"]}, {}),
+        ({"kind": "svc", "C": [0.1, 10.0], "gamma": ["scale", 1.0]}, {}),
+    ],
+)
+def test_the_test_data_decide_nothing(head, training):
+    """Other test data: the same epoch and settings are selected, and the same head comes out."""
+    data, run = build_data(), Run(head, 0, training=training)
+    rng = np.random.default_rng(5)
+    others = StudyData(data.train, data.validation, LabelledSet(100 * rng.normal(size=(20, 8)), np.arange(20) // 10))
+    first, second = fit_head(run, data), fit_head(run, others)
+    assert first.validation == second.validation
+    assert first.details == second.details
+    inputs = rng.normal(size=(200, 8)).astype(np.float32)
+    np.testing.assert_array_equal(first.predict(inputs), second.predict(inputs))
+
+
 def gates(circuit):
     return sum(gate.name == "cx" for gate in circuit.gates)
 

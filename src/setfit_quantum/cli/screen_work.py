@@ -13,6 +13,7 @@ from setfit_quantum.experiments.noise_plot import save_figure
 from setfit_quantum.experiments.result_file import write_text
 from setfit_quantum.experiments.screening import Effect, estimate_effects, read_responses
 from setfit_quantum.experiments.search_space import Factor
+from setfit_quantum.experiments.study_report import format_hours
 from setfit_quantum.experiments.study_result import StudyResult
 
 
@@ -78,7 +79,7 @@ def report(
     size = result.header["n_validation" if response == "validation" else "n_test"]
     notes = [
         f"{len(ran)} settings, {n_seeds} seed{'s' if n_seeds > 1 else ''} each, {result.header['n_train']} training "
-        f"texts; accuracy on {size} {response} texts; {result.hours * 60:.1f} minutes of one core.",
+        f"texts; accuracy on {size} {response} texts; {format_hours(result.hours)} of one core.",
         "Effects of a linear model without interactions; the unit of the intervals is a setting.",
     ]
     if response == "validation":
