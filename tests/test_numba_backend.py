@@ -36,8 +36,8 @@ def reference():
 
 
 @st.composite
-def cases(draw, max_qubits=6):
-    circuit = draw(random_circuits(max_qubits, GATES, max_gates=30))
+def cases(draw, max_qubits=6, min_qubits=1):
+    circuit = draw(random_circuits(max_qubits, GATES, min_qubits=min_qubits, max_gates=30))
     inputs = draw(random_inputs(circuit, max_batch=19))
     n_readout = draw(st.integers(1, circuit.n_qubits))
     codes = draw(random_error_codes(circuit, inputs.batch)) if draw(st.booleans()) else None
@@ -105,6 +105,47 @@ def test_gathered_passes_agree_with_float64(fast, reference, build):
     circuit = build()
     assert len(compile_program(circuit).passes) > 3
     check_against_float64(fast, reference, circuit, batch=11)
+
+
+@pytest.fixture
+def near_passes(monkeypatch):
+    """Make small circuits take turns between neighbouring rows and all rows, as wide ones do."""
+    monkeypatch.setattr(program_module, "ONE_PASS_QUBITS", 3)
+    monkeypatch.setattr(program_module, "NEAR_QUBITS", 4)
+    compile_program.cache_clear()
+    yield
+    compile_program.cache_clear()
+
+
+@pytest.mark.parametrize("build", [lambda: build_encoder(7, 2, 6), lambda: build_reuploading(6, 2, 1, 2, 3)])
+@pytest.mark.usefixtures("near_passes")
+def test_passes_over_neighbouring_rows_agree_with_float64(fast, reference, build):
+    circuit = build()
+    program = compile_program(circuit)
+    widths = program.passes[:, 3].tolist()
+    assert set(widths) == {4, circuit.n_qubits}
+    assert len(widths) > 3
+    rotations = sorted(int(rotation) for row in program.operations for rotation in row[1:6] if rotation >= 0)
+    assert rotations == list(range(program.n_rotations))
+    check_against_float64(fast, reference, circuit, batch=11)
+
+
+@given(cases(min_qubits=4))
+@pytest.mark.usefixtures("near_passes")
+def test_any_circuit_agrees_in_passes_over_neighbouring_rows(fast, reference, case):
+    circuit, inputs, n_readout, errors = case
+    options = {"n_readout": n_readout, "errors": errors}
+    z = fast.expectations(circuit, *inputs.to(torch.float32), **options)
+    assert (z - reference.expectations(circuit, *inputs, **options)).abs().max() < 1e-5
+
+
+def test_wide_circuits_do_most_in_neighbouring_rows():
+    """At 18 qubits a sweep over all rows is one over more than a second-level cache."""
+    program = compile_program(build_encoder(18))
+    near = [last - first for first, last, _, width in program.passes if width < 18]
+    sweeps = len(program.operations) - sum(near) + len(near)
+    assert sum(near) > len(program.operations) / 2
+    assert sweeps < 180  # 267 operations are needed without such passes
 
 
 @given(cases(), st.sampled_from(("expectations", "moments", "probabilities")))

@@ -57,23 +57,24 @@ def _fill_offsets(offsets, shifts):
 
 @njit(**COMPILE_OPTIONS)
 def evolve(tile, cos, sin, tangents, passes, pass_shifts, operations, plans, factors):
-    """Run every pass over `tile`; passes over fewer wires than the circuit work in a gathered buffer."""
+    """Run every pass over `tile`; one over its last wires works on neighbouring rows, another in a gathered buffer."""
     keep_apart()
     offsets = np.empty(0, np.int64)
     for number in range(len(passes)):
         first, last, first_shift, n_wires = passes[number]
         n_rows = 1 << n_wires
-        direct = n_rows == tile.shape[0]
         shifts = pass_shifts[first_shift : first_shift + n_wires]
+        direct = shifts[n_wires - 1] == n_wires - 1
         block = tile
         if not direct:
             offsets = np.empty(n_rows, np.int64)
             _fill_offsets(offsets, shifts)
             block = empty_buffer(n_rows, 0)
         for outer in range(tile.shape[0] >> n_wires):
-            first_row = 0
-            if not direct:
-                first_row = _first_row(outer, shifts)
+            first_row = _first_row(outer, shifts)
+            if direct:
+                block = tile[first_row : first_row + n_rows]
+            else:
                 gather(tile, block, offsets, first_row)
             for index in range(first, last):
                 kind = operations[index, KIND]
@@ -131,17 +132,18 @@ def unevolve(tile, cotangent, gradient, cos, sin, tangents, passes, pass_shifts,
     for number in range(len(passes) - 1, -1, -1):
         first, last, first_shift, n_wires = passes[number]
         n_rows = 1 << n_wires
-        direct = n_rows == tile.shape[0]
         shifts = pass_shifts[first_shift : first_shift + n_wires]
+        direct = shifts[n_wires - 1] == n_wires - 1
         block, other = tile, cotangent
         if not direct:
             offsets = np.empty(n_rows, np.int64)
             _fill_offsets(offsets, shifts)
             block, other = empty_buffer(n_rows, 0), empty_buffer(n_rows, 1)
         for outer in range(tile.shape[0] >> n_wires):
-            first_row = 0
-            if not direct:
-                first_row = _first_row(outer, shifts)
+            first_row = _first_row(outer, shifts)
+            if direct:
+                block, other = tile[first_row : first_row + n_rows], cotangent[first_row : first_row + n_rows]
+            else:
                 gather(tile, block, offsets, first_row)
                 gather(cotangent, other, offsets, first_row)
             for index in range(last - 1, first - 1, -1):

@@ -2,8 +2,8 @@
 
 A circuit of `ry` and `cx` becomes *blocks* (an RY, a CNOT, or a CNOT followed by an RY on its target), blocks
 become *operations* (up to two blocks on up to three wires, done while the rows are in registers), and
-operations become *passes*. A pass touches few enough wires that the rows it needs fit into the cache: the
-kernel gathers them, applies every operation of the pass, and scatters them back.
+operations become *passes*. In wide circuits a pass touches few enough wires that the rows it needs fit into the cache:
+they are neighbours, or the kernel gathers them, applies every operation of the pass, and scatters them back.
 """
 
 from __future__ import annotations
@@ -18,9 +18,13 @@ from setfit_quantum.backends.base import BackendError
 from setfit_quantum.backends.numba_engine.order import pack_program
 from setfit_quantum.circuit import Circuit
 
+ONE_PASS_QUBITS = 16
+"""Up to this width one pass over all wires. Beyond it, passes over the last wires take turns with passes over all."""
+NEAR_QUBITS = 13
+"""Those last wires: their rows are neighbours, and so many of state and cotangent fit into a second-level cache."""
 DIRECT_QUBITS = 18
-"""Up to this width state and cotangent of a tile (16 MiB at 18 qubits) stay in the last-level cache, and one pass over
-all wires, which needs no gathering, is faster than several over fewer."""
+"""Up to this width state and cotangent of a tile (16 MiB at 18 qubits) stay in the last-level cache, and passes that
+need no gathering are faster than others."""
 PASS_QUBITS = 15
 """Wires of a pass in wider circuits: more wires mean fewer passes, until the buffers (2 MiB at 15) leave the cache."""
 
@@ -161,8 +165,12 @@ def compile_program(circuit: Circuit) -> Program:
 
 
 def _arrange(blocks: list[Block], n_qubits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    direct = n_qubits <= DIRECT_QUBITS
-    groups = [(list(range(n_qubits)), blocks)] if direct else _split_into_passes(blocks, PASS_QUBITS)
+    if n_qubits > DIRECT_QUBITS:
+        groups = _split_into_passes(blocks, PASS_QUBITS)
+    elif n_qubits > ONE_PASS_QUBITS:
+        groups = _split_off_near_wires(blocks, n_qubits)
+    else:
+        groups = [(list(range(n_qubits)), blocks)]
     passes: list[tuple[int, int, int, int]] = []
     shifts: list[int] = []
     operations: list[list[int]] = []
@@ -199,8 +207,7 @@ def _split_into_passes(blocks: list[Block], max_wires: int) -> list[tuple[list[i
                 waiting |= block.wires
                 left.append(block)
         # A column of rotations is done with the ring behind it: it waits for the pass that has that ring.
-        last_on_wire = {wire: block for block in taken for wire in block.wires}
-        waits = [block for block in taken if block.control < 0 and last_on_wire[block.target] is block]
+        waits = _find_last_rotations(taken)
         if left and len(waits) < len(taken):
             postponed = {id(block) for block in (*waits, *left)}
             taken = [block for block in taken if id(block) not in postponed]
@@ -209,6 +216,51 @@ def _split_into_passes(blocks: list[Block], max_wires: int) -> list[tuple[list[i
         groups.append((sorted(wires), taken))
         remaining = left
     return groups
+
+
+def _split_off_near_wires(blocks: list[Block], n_qubits: int) -> list[tuple[list[int], list[Block]]]:
+    """Passes over the last wires, with every block that can be done there, in turns with passes over all wires."""
+    wires = list(range(n_qubits))
+    near = wires[-NEAR_QUBITS:]
+    remaining = blocks
+    groups = []
+    while remaining:
+        before = len(remaining)
+        for chosen in (near, wires):
+            taken, left = _take_blocks(remaining, frozenset(near), chosen is near)
+            if taken:
+                groups.append((chosen, taken))
+                remaining = left
+        if len(remaining) == before:
+            groups.append((wires, remaining))
+            break
+    return groups
+
+
+def _take_blocks(blocks: list[Block], near: frozenset[int], inside: bool) -> tuple[list[Block], list[Block]]:
+    """Take what lies inside the near wires, or what does not, and need not overtake what it shares a wire with.
+
+    Returns:
+        Blocks taken and blocks left, in their order.
+    """
+    waiting: set[int] = set()
+    taken = []
+    for block in blocks:
+        chosen = block.wires <= near if inside else block.control < 0 or not block.wires <= near
+        if chosen and waiting.isdisjoint(block.wires):
+            taken.append(block)
+        else:
+            waiting |= block.wires
+    done = {id(block) for block in taken}
+    if len(taken) < len(blocks):
+        done -= {id(block) for block in _find_last_rotations(taken)}  # they wait for the ring behind them
+    return [block for block in taken if id(block) in done], [block for block in blocks if id(block) not in done]
+
+
+def _find_last_rotations(blocks: list[Block]) -> list[Block]:
+    """Lone rotations with nothing behind them on their wire."""
+    last_on_wire = {wire: block for block in blocks for wire in block.wires}
+    return [block for block in blocks if block.control < 0 and last_on_wire[block.target] is block]
 
 
 class _Operation(NamedTuple):
