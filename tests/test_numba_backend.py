@@ -184,7 +184,8 @@ def test_agrees_with_qiskit(fast, case):
         (build_encoder(10), 16),
         (build_reuploading(10, 4, 1, 2, 1), 16),
         (build_encoder(12), 9),
-        (build_pqc(15, 1, 2), 3),  # wider than one pass: rows are gathered
+        (build_pqc(15, 1, 2), 3),
+        (build_pqc(17, 1, 2), 2),  # wider than one pass
     ],
 )
 def test_paper_circuits_agree_with_float64(fast, reference, circuit, batch):
@@ -266,6 +267,40 @@ def test_angles_with_huge_tangents(fast, angle, n_qubits):
         results.append((z.detach(), *torch.autograd.grad((z * slopes).sum(), inputs)))
     for found, expected in zip(*results, strict=True):
         assert float((found - expected).norm()) < 2e-6 * max(1.0, float(expected.norm()))
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(math.pi, 0.0), (1e-3, math.pi), (1e-3, -math.pi), (1e-4, 0.0)])
+def test_deep_circuits_neither_overflow_nor_lose_precision(fast, reference, scale, offset):
+    """Twelve layers of nine rings: unscaled, angles drawn from a full turn would make the state grow by 2**1000."""
+    circuit = build_encoder(10, 12, 9)
+    generator = torch.Generator().manual_seed(3)
+    weights = offset + scale * (2 * torch.rand(circuit.num_parameters, generator=generator, dtype=torch.float64) - 1)
+    state = torch.nn.functional.normalize(torch.randn(3, 768, generator=generator, dtype=torch.float64))
+    weights = weights.float().double()  # both start from what float32 can hold
+    results = []
+    for backend, dtype in ((fast, torch.float32), (reference, torch.float64)):
+        leaf = weights.to(dtype).requires_grad_()
+        z = backend.expectations(circuit, leaf, None, state.to(dtype))
+        slopes = torch.arange(1, 11, dtype=dtype)
+        results.append((z.detach(), torch.autograd.grad((z * slopes).sum(), leaf)[0]))
+    (z, gradient), (expected_z, expected) = results
+    assert (z - expected_z).abs().max() < 1e-5
+    assert relative(gradient, expected) < 2e-5
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e6])
+def test_gradients_of_any_size_keep_their_precision(fast, size):
+    """The sums are products of two scaled states: neither tiny nor huge slopes of the loss leave float32."""
+    circuit = build_encoder(10)
+    generator = torch.Generator().manual_seed(4)
+    weights = math.pi * (2 * torch.rand(circuit.num_parameters, generator=generator) - 1)
+    state = torch.nn.functional.normalize(torch.randn(8, 768, generator=generator))
+    gradients = []
+    for factor in (1.0, size):
+        leaf = weights.clone().requires_grad_()
+        (fast.expectations(circuit, leaf, None, state).sum() * factor).backward()
+        gradients.append(leaf.grad.double() / factor)
+    assert relative(gradients[1], gradients[0]) < 1e-5
 
 
 def test_neighbouring_rotations_become_one():
