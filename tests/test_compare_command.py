@@ -60,6 +60,7 @@ def test_command(table, tiny_body, tmp_path):
     }
     assert "every seed draws 10 sentences for training and 2 for validation" in again.stdout.replace("\n", " ")
     assert "nothing is left to run" in again.stderr
+    assert "Quantum and classical heads on films.csv" in again.stdout
     with (tmp_path / "out" / "compare" / "comparisons.csv").open(newline="") as file:
         written = list(csv.DictReader(file))
     assert [(one["body"], one["reference"]) for one in written] == [("frozen", name) for name in heads[1:]]
@@ -73,6 +74,7 @@ def test_one_learning_rate_and_one_seed(table, tiny_body, tmp_path):
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert {one["test"] for one in report["comparisons"]["frozen"]} == {"McNemar, exact"}
+    assert report["verdict"]["frozen"].endswith("With one seed this concerns these trained heads alone.")
     assert "concerns these two trained heads" in report["comparisons"]["frozen"][0]["verdict"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -94,6 +95,7 @@ def compare(
     with working():
         from setfit_quantum.cli import study_work as work
         from setfit_quantum.cli.models import check_body
+        from setfit_quantum.experiments.comparing import format_p
         from setfit_quantum.experiments.comparison_study import (
             compare_with_classical,
             format_csv,
@@ -109,6 +111,8 @@ def compare(
         check_body(body)
         with checking_input():
             pool = build_pool(load_pooled_examples(data, None if split is None else [split], **source), per_class)
+            if Path(data).exists():
+                pool = replace(pool, name=Path(data).name)
             plan = plan_comparison(
                 pool,
                 head={name: value for name, value in head.items() if value is not None},
@@ -152,7 +156,7 @@ def compare(
                 f"{100 * one.difference:+.1f}",
                 _interval(one.interval.low, one.interval.high),
                 _interval(one.bootstrap.low, one.bootstrap.high),
-                f"{one.p_corrected:.3f}",
+                format_p(one.p_corrected),
                 "-" if one.effect is None else f"{one.effect:+.2f}",
             )
         results.print(table)
@@ -161,7 +165,7 @@ def compare(
     results.print("Wrote " + ", ".join(str(path) for path in files) + ".", markup=False)
 
 
-_COLUMNS = ("against", "points", "95 %, seeds", "bootstrap", "p (Holm)", "d")
+_COLUMNS = ("against", "points", "95 %", "bootstrap", "p (Holm)", "d")
 
 
 def _interval(low: float, high: float) -> str:

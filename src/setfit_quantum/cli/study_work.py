@@ -13,6 +13,7 @@ from rich.table import Table
 
 from setfit_quantum.cli.console import note, percent, results
 from setfit_quantum.cli.errors import BadInput, Failure, checking_input, typed_arguments
+from setfit_quantum.experiments.comparing import format_p
 from setfit_quantum.experiments.executors import ClusterError, Executor, build_executor
 from setfit_quantum.experiments.noise_plot import check_matplotlib, save_figure
 from setfit_quantum.experiments.result_file import write_text
@@ -191,7 +192,7 @@ def show_rows(result: StudyResult, rows: list[TableRow]) -> None:
             for row, found in compared:
                 low, high = 100 * found.interval.low, 100 * found.interval.high
                 points = f"{100 * found.difference:+.1f} ({low:+.1f}, {high:+.1f})"
-                table.add_row(row.name, points, f"{found.p_corrected:.3f}")
+                table.add_row(row.name, points, format_p(found.p_corrected))
             results.print(table)
     if papers:
         results.print("Parameters: the paper's / ours.", markup=False)

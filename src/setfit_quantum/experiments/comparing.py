@@ -214,5 +214,10 @@ def _matrices(pairs: Sequence[_Pair]) -> tuple[NDArray[np.float64], NDArray[np.f
     return found[0], found[1]
 
 
+def format_p(p: float) -> str:
+    """A p-value for people: none of them is 0."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+    return format_p(p) if p < 0.001 else f"= {format_p(p)}"

@@ -124,7 +124,8 @@ def summarize(comparisons: Sequence[Comparison]) -> str:
         parts.append(f"is worse than {_join(worse)}")
     if rest:
         parts.append(f"cannot be told apart from {_join(rest)}")
-    return f"On these data the {QUANTUM} " + ", and ".join(parts) + "."
+    alone = " With one seed this concerns these trained heads alone." if comparisons[0].n_seeds == 1 else ""
+    return f"On these data the {QUANTUM} " + ", and ".join(parts) + "." + alone
 
 
 def _join(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from setfit_quantum.baselines import LogisticRegressionBaseline, SVCBaseline
-from setfit_quantum.experiments.comparing import Comparison, correct
+from setfit_quantum.experiments.comparing import Comparison, correct, format_p
 from setfit_quantum.experiments.expansion import Cell
 from setfit_quantum.experiments.intervals import Interval, accuracy_interval
 from setfit_quantum.experiments.study_result import StudyResult
@@ -157,7 +157,7 @@ def _measured_cells(measured: Measured, result: StudyResult) -> list[str]:
     if one is None:
         return [*cells, MISSING, MISSING]
     low, high = 100 * one.interval.low, 100 * one.interval.high
-    p = "< 0.001" if one.p_corrected < 0.001 else f"{one.p_corrected:.3f}"
+    p = format_p(one.p_corrected)
     return [*cells, f"{100 * one.difference:+.1f} ({low:+.1f}, {high:+.1f})", p]
 
 
