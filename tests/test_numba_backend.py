@@ -192,6 +192,22 @@ def test_paper_circuits_agree_with_float64(fast, reference, circuit, batch):
     check_against_float64(fast, reference, circuit, batch)
 
 
+@pytest.mark.parametrize("n_readout", [9, 10, 12])
+def test_expectations_folded_in_blocks(fast, reference, n_readout):
+    """More measured qubits than a block has, all of them or some, with errors that flip outcomes."""
+    circuit = build_pqc(12, 1, 1)
+    generator = torch.Generator().manual_seed(5)
+    weights = torch.randn(circuit.num_parameters, generator=generator)
+    codes = torch.randint(0, 4, (len(circuit.gates), 11), generator=generator, dtype=torch.uint8).numpy()
+    options = {"n_readout": n_readout, "errors": PauliErrors(codes)}
+    state = torch.nn.functional.normalize(torch.randn(11, 2**12, generator=generator))
+    z = fast.expectations(circuit, weights, None, state, **options)
+    expected = reference.expectations(circuit, weights.double(), None, state.double(), **options)
+    assert z.shape == (11, n_readout)
+    assert (z - expected).abs().max() < 1e-6
+    assert torch.equal(fast.moments(circuit, weights, None, state, **options).z.sign(), z.sign())
+
+
 def test_gradient_matches_finite_differences(fast):
     circuit = build_reuploading(3, 2, 1, 2, 1)
     generator = torch.Generator().manual_seed(2)

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from setfit_quantum.backends.numba_engine.compiling import COMPILE_OPTIONS
-from setfit_quantum.backends.numba_engine.measure import EXPECTATIONS
+from setfit_quantum.backends.numba_engine.measure import EXPECTATIONS, buffer_rows
 from setfit_quantum.backends.numba_engine.program import CONSTANT, FEATURE
 from setfit_quantum.backends.numba_engine.rows import empty_buffer
 from setfit_quantum.backends.numba_engine.tiles import make_scratch, run_tile, sweep_back
@@ -45,7 +45,7 @@ def forward(
     no_floats = np.empty((0, 0), np.float32)
     no_pairs = np.empty((0, 0, 0), np.float32)
     no_codes = np.empty((0, 0), np.uint8)
-    buffer = empty_buffer(1 << max(widest, n_readout), 1)
+    buffer = empty_buffer(max(buffer_rows(EXPECTATIONS, widest), buffer_rows(mode, n_readout)), 1)
     encoder_scratch = make_scratch(encoder, EXPECTATIONS, widest)
     scratch = make_scratch(program, mode, n_readout)
     encoder_rows, rows = encoder[6], program[6]

@@ -2,7 +2,7 @@
 
 Expectations of Z_i and of Z_i Z_j come from folding the outcome probabilities in half, most significant qubit first:
 sums go on to the next qubit, differences are the answer. All pairs together cost about as much as four readings of
-the probabilities.
+the probabilities. Expectations alone are folded in blocks, so that the probabilities need no memory of their own.
 """
 
 # mypy: ignore-errors
@@ -15,11 +15,13 @@ from setfit_quantum.backends.numba_engine.rows import fold, unfold
 from setfit_quantum.backends.numba_engine.vector import LANES
 
 EXPECTATIONS, MOMENTS, PROBABILITIES = range(3)
+BLOCK_QUBITS = 9
+"""Qubits whose probabilities are folded at once: 16 KiB, within a first-level cache."""
 
 
 @njit(**COMPILE_OPTIONS)
 def _split(buffer, difference, n_rows):
-    """As `_halve`, but keep the difference's rows, whose own Z's give the pairs."""
+    """Fold the buffer's rows in half, and keep the rows of differences, whose own Z's give the pairs."""
     half = n_rows >> 1
     for row in range(half):
         a = buffer[row]
@@ -50,18 +52,57 @@ def _square(tile, buffer, n_readout):
                 target[lane] += source[lane] * source[lane]
 
 
+def count_buffer_rows(mode: int, n_readout: int) -> int:
+    """Rows of the buffer that `measure` takes."""
+    if mode != EXPECTATIONS or n_readout <= BLOCK_QUBITS:
+        return 1 << n_readout
+    return (1 << BLOCK_QUBITS) + (1 << (n_readout - BLOCK_QUBITS))
+
+
+buffer_rows = njit(**COMPILE_OPTIONS)(count_buffer_rows)
+
+
+@njit(**COMPILE_OPTIONS)
+def _fold_blocks(tile, buffer, n_readout, totals):
+    """Fill `totals` (qubits, lanes), in float64, with differences of probabilities, qubit by qubit."""
+    inner = min(n_readout, BLOCK_QUBITS)
+    outer = n_readout - inner
+    n_rows, size = 1 << inner, tile.shape[0] >> outer
+    sums = buffer[n_rows:]
+    total = np.empty(LANES, np.float32)
+    totals[:, :] = 0.0
+    for number in range(1 << outer):
+        _square(tile[number * size : (number + 1) * size], buffer[:n_rows], inner)
+        for qubit in range(inner):
+            fold(buffer, n_rows >> (qubit + 1), total)
+            for lane in range(LANES):
+                totals[outer + qubit, lane] += total[lane]
+        if outer:
+            for lane in range(LANES):
+                sums[number, lane] = buffer[0, lane]
+    for qubit in range(outer):
+        fold(sums, 1 << (outer - 1 - qubit), total)
+        for lane in range(LANES):
+            totals[qubit, lane] = total[lane]
+
+
 @njit(**COMPILE_OPTIONS)
 def measure(tile, shrinkage, buffer, scratch, mode, n_readout, first_sample, flips, z, zz, probabilities):
     """Fill the tile's rows of `z` and, by `mode`, of `zz` or `probabilities`; `flips` holds each lane's X frame.
 
     `shrinkage` is what each lane's squared amplitudes must be multiplied by.
     """
-    _square(tile, buffer, n_readout)
     n_outcomes = 1 << n_readout
-    n_qubits = 0
-    while 1 << n_qubits < tile.shape[0]:
-        n_qubits += 1
     lanes = min(LANES, z.shape[0] - first_sample)
+    if mode == EXPECTATIONS:
+        totals = np.empty((n_readout, LANES), np.float64)
+        _fold_blocks(tile, buffer, n_readout, totals)
+        for lane in range(lanes):
+            for qubit in range(n_readout):
+                value = totals[qubit, lane] * shrinkage[lane]
+                z[first_sample + lane, qubit] = -value if (flips[lane] >> np.uint64(qubit)) & np.uint64(1) else value
+        return
+    _square(tile, buffer, n_readout)
     if mode == PROBABILITIES:
         for lane in range(lanes):
             mask = 0
@@ -73,22 +114,19 @@ def measure(tile, shrinkage, buffer, scratch, mode, n_readout, first_sample, fli
     total = np.empty(LANES, np.float32)
     for qubit in range(n_readout):
         n_rows = n_outcomes >> qubit
-        if mode == MOMENTS:
-            _split(buffer, scratch, n_rows)
-            rows = n_rows >> 1
-            for other in range(qubit + 1, n_readout):
-                rows >>= 1
-                fold(scratch, rows, total)
-                for lane in range(lanes):
-                    flip = ((flips[lane] >> np.uint64(qubit)) ^ (flips[lane] >> np.uint64(other))) & np.uint64(1)
-                    value = (-total[lane] if flip else total[lane]) * shrinkage[lane]
-                    zz[first_sample + lane, qubit, other] = value
-                    zz[first_sample + lane, other, qubit] = value
+        _split(buffer, scratch, n_rows)
+        rows = n_rows >> 1
+        for other in range(qubit + 1, n_readout):
+            rows >>= 1
+            fold(scratch, rows, total)
             for lane in range(lanes):
-                total[lane] = scratch[0, lane]
-                zz[first_sample + lane, qubit, qubit] = 1.0
-        else:
-            fold(buffer, n_rows >> 1, total)
+                flip = ((flips[lane] >> np.uint64(qubit)) ^ (flips[lane] >> np.uint64(other))) & np.uint64(1)
+                value = (-total[lane] if flip else total[lane]) * shrinkage[lane]
+                zz[first_sample + lane, qubit, other] = value
+                zz[first_sample + lane, other, qubit] = value
+        for lane in range(lanes):
+            total[lane] = scratch[0, lane]
+            zz[first_sample + lane, qubit, qubit] = 1.0
         for lane in range(lanes):
             flip = (flips[lane] >> np.uint64(qubit)) & np.uint64(1)
             z[first_sample + lane, qubit] = (-total[lane] if flip else total[lane]) * shrinkage[lane]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from setfit_quantum.backends.cores import available_cores
-from setfit_quantum.backends.numba_engine.measure import MOMENTS, PROBABILITIES
+from setfit_quantum.backends.numba_engine.measure import MOMENTS, PROBABILITIES, count_buffer_rows
 from setfit_quantum.backends.numba_engine.vector import LANES
 
 
@@ -25,6 +25,7 @@ def required_bytes(n_qubits: int, n_readout: int, mode: int, keep: bool, encoder
     pairs = outcomes // 2 if mode == MOMENTS else 0
     rows = ((n_tiles if keep else n_threads) << n_qubits) + (n_tiles * n_encoders << encoder_qubits)
     # A thread has room for outcomes while it measures, and for a cotangent while it sweeps back.
-    rows += n_threads * (max(outcomes, 1 << max(n_qubits, encoder_qubits) if keep else 0) + pairs)
+    room = count_buffer_rows(mode, n_readout)
+    rows += n_threads * (max(room, 1 << max(n_qubits, encoder_qubits) if keep else 0) + pairs)
     values = batch * outcomes * (1 + keep) if mode == PROBABILITIES else 0
     return 4 * (LANES * rows + values)
