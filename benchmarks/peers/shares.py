@@ -230,7 +230,8 @@ def time_kernels(backend: Any, circuit: Any, inputs: tuple[Any, ...], seconds: f
 
     engine.carry_out = repeat
     try:
-        backend.expectations(circuit, weights.clone().requires_grad_(), features, initial).sum().backward()
+        z = backend.expectations(circuit, weights.clone().requires_grad_(), features, initial)
+        z.sum().backward()  # `z` is kept until then: forward writes into it again
     finally:
         engine.carry_out = carry_out
     return {name: statistics.median(times[kind]) for name, kind in (("forward", FORWARD), ("backward", BACKWARD))}
