@@ -29,8 +29,9 @@ What this repository measured of arXiv 2504.08732, and of what the paper leaves 
 the result of a specification in `src/setfit_quantum/experiments/specs/`, which was committed before its results. Run
 one again with `setfit-quantum reproduce NAME`.
 
-A claim *holds* where a paired test, corrected for all claims of its study, finds a difference in its direction at the
-5 % level; *cannot be told from chance* says that these seeds show no difference, not that there is none.
+A claim *holds* where a paired test over seeds, corrected for all claims of its study, finds a difference in its
+direction at the 5 % level, and a bootstrap over seeds and sentences finds it too; *cannot be told from chance* says
+that these seeds and sentences show no difference, not that there is none.
 
 All of it is for the body, epochs and seeds that each study names. Where these are not the paper's (a smaller body,
 fewer epochs), an opposite outcome says how the heads compare here; it does not refute the paper's figures for its
@@ -106,7 +107,7 @@ def _format_hours(results: Sequence[StudyResult]) -> str:
         "| ---: | ---: | ---: | ---: |",
     ]
     for (qubits, epochs), seconds in sorted(found.items()):
-        lines.append(f"| {qubits} | {epochs} | {median(seconds) / 60:.1f} | {PAPER_HOURS.get(qubits, '-')} |")
+        lines.append(f"| {qubits} | {epochs} | {median(seconds) / 60:.2g} | {PAPER_HOURS.get(qubits, '-')} |")
     return "\n".join(lines) if found else ""
 
 
