@@ -93,3 +93,17 @@ def test_expectations_folded_in_blocks(fast, reference, n_readout):
     assert z.shape == (11, n_readout)
     assert (z - expected).abs().max() < 1e-6
     assert torch.equal(fast.moments(circuit, weights, None, state, **options).z.sign(), z.sign())
+
+
+def test_long_sums_keep_their_digits(fast, reference):
+    """A gradient is a sum over all amplitudes: in float32, added one after the other, they lose digits."""
+    circuit = build_encoder(14, 1, 9)
+    generator = torch.Generator().manual_seed(2)
+    weights = math.pi * (2 * torch.rand(circuit.num_parameters, generator=generator) - 1)
+    state = torch.nn.functional.normalize(torch.randn(1, 768, generator=generator))
+    gradients = []
+    for backend, dtype in ((fast, torch.float32), (reference, torch.float64)):
+        leaf = weights.to(dtype).requires_grad_()
+        z = backend.expectations(circuit, leaf, None, state.to(dtype))
+        gradients.append(torch.autograd.grad((z * torch.linspace(-1, 1, 14, dtype=dtype)).sum(), leaf)[0])
+    assert relative(*gradients) < 1.2e-6  # 1.6e-6 without sums of sums

@@ -43,6 +43,8 @@ _FLOAT = ir.FloatType()
 _INT = ir.IntType(64)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _FUSE = ("contract", "nsz")
+_SUMMED = 256
+"""Groups of rows whose products are summed before the sum is added to the others."""
 
 
 def _make_operation(kind, backward, rows_at_once):
@@ -116,9 +118,9 @@ def _make_operation(kind, backward, rows_at_once):
                     partner = local | 1 << target
                     rows[local], rows[partner] = rows[partner], rows[local]
 
-        count = builder.lshr(n_rows, _INT(n_wires + shift_of_one))
-        with cgutils.for_range(builder, count, intp=_INT) as loop:
-            base_row = loop.index
+        def sweep(number):
+            """One operation on the rows of a group."""
+            base_row = number
             for shift in ascending:  # insert a zero bit at each wire's place
                 low = builder.and_(base_row, builder.sub(builder.shl(_INT(1), shift), _INT(1)))
                 base_row = builder.add(builder.shl(builder.sub(base_row, low), _INT(1)), low)
@@ -150,15 +152,35 @@ def _make_operation(kind, backward, rows_at_once):
             for base, rows in zip(sweeps, blocks, strict=True):
                 for row, value in zip(places, rows, strict=True):
                     builder.store(value, pointer(base, row, lanes, wide), align=4)
-        for place, row in rotations.items() if backward else ():
-            plus, minus = (builder.load(total) for total in sums[place])
-            total = builder.fsub(plus, minus)
-            place_of_sum = pointer(gradient, row, LANES, _VECTOR)
-            value = builder.load(place_of_sum, align=4)
-            for part in range(rows_at_once):
-                mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [*range(LANES * part, LANES * (part + 1))])
-                value = builder.fadd(value, builder.shuffle_vector(total, ir.Constant(wide, ir.Undefined), mask))
-            builder.store(value, place_of_sum, align=4)
+
+        def add_up():
+            """Add the sums to the gradient."""
+            for place, row in rotations.items():
+                plus, minus = (builder.load(total) for total in sums[place])
+                total = builder.fsub(plus, minus)
+                place_of_sum = pointer(gradient, row, LANES, _VECTOR)
+                value = builder.load(place_of_sum, align=4)
+                for part in range(rows_at_once):
+                    mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [*range(LANES * part, LANES * (part + 1))])
+                    value = builder.fadd(value, builder.shuffle_vector(total, ir.Constant(wide, ir.Undefined), mask))
+                builder.store(value, place_of_sum, align=4)
+
+        count = builder.lshr(n_rows, _INT(n_wires + shift_of_one))
+        if not backward:
+            with cgutils.for_range(builder, count, intp=_INT) as loop:
+                sweep(loop.index)
+            return context.get_dummy_value()
+        # Sums of sums: a long sum in float32 would lose digits.
+        few = builder.icmp_unsigned("<", count, _INT(_SUMMED))
+        inner = builder.select(few, count, _INT(_SUMMED))
+        outer = builder.select(few, _INT(1), builder.udiv(count, _INT(_SUMMED)))
+        with cgutils.for_range(builder, outer, intp=_INT) as block:
+            for total in (total for pair in sums.values() for total in pair):
+                builder.store(wide(None), total)
+            first = builder.mul(block.index, inner)
+            with cgutils.for_range(builder, inner, intp=_INT) as loop:
+                sweep(builder.add(first, loop.index))
+            add_up()
         return context.get_dummy_value()
 
     if backward:
