@@ -391,10 +391,7 @@ class QuantumHeadConfig:
         return cls(**values)
 
     def with_changes(self, **changes: Any) -> QuantumHeadConfig:
-        """A validated copy with some settings changed.
-
-        The usual number of encoders becomes that of fewer qubits where it does not fit them.
-        """
+        """A validated copy with some settings changed; fewer qubits take fewer of the usual encoders."""
         n_qubits = changes.get("n_qubits", self.n_qubits)
         if self.n_encoders == DEFAULT_ENCODERS and isinstance(n_qubits, Integral) and n_qubits < DEFAULT_ENCODERS:
             changes = {"n_encoders": None} | changes
