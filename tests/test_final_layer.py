@@ -8,7 +8,7 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from setfit_quantum import QuantumHead, QuantumHeadClassifier
-from setfit_quantum.training import HeadTrainingArguments, train_head
+from setfit_quantum.training import HeadTrainingArguments, TrainingInterrupted, loop, train_head
 from setfit_quantum.training.data import LabelledEmbeddings
 from setfit_quantum.training.final_layer import discriminant, fit_final_layer
 
@@ -98,6 +98,60 @@ def test_a_resumed_training_ends_with_the_same_layer(tmp_path):
     train_head(resumed, x, y, first.with_changes(num_epochs=3))
     for name, value in whole.state_dict().items():
         assert torch.allclose(value, resumed.state_dict()[name], atol=1e-6), name
+
+
+VALIDATED = {"num_epochs": 6, "validation_split": 0.3}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"num_epochs": 2},
+        VALIDATED | {"select_best": True},
+        VALIDATED | {"select_best": False, "early_stopping_patience": 1, "early_stopping_threshold": 1.0},
+        VALIDATED | {"select_best": True, "early_stopping_patience": 2, "early_stopping_threshold": 1.0},
+    ],
+)
+def test_a_finished_training_resumed_draws_the_same_noise(tmp_path, settings):
+    x, y = blobs(2)
+    arguments = HeadTrainingArguments(**QUICK | settings | {"checkpoint_dir": tmp_path})
+    whole, again = (QuantumHead(6, 2, **SMALL) for _ in range(2))
+    first = train_head(whole, x, y, arguments)
+    torch.rand(7)  # what the caller draws meanwhile changes nothing
+    second = train_head(again, x, y, arguments.with_changes(resume=True))
+    assert first.stopped_early is ("early_stopping_patience" in settings)
+    assert second.resumed_from is not None
+    assert second.best_metric == first.best_metric
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_an_interruption_in_the_last_layer_keeps_the_training(tmp_path, monkeypatch):
+    x, y = blobs(2)
+    whole, stopped = (QuantumHead(6, 2, **SMALL).train() for _ in range(2))
+    arguments = HeadTrainingArguments(**QUICK | {"validation_split": 0.3, "checkpoint_dir": tmp_path})
+    train_head(whole, x, y, arguments.with_changes(checkpoint_dir=None))
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "fit_final_layer", interrupt)
+        with pytest.raises(TrainingInterrupted, match="after 3 of 3 epochs: saved as") as caught:
+            train_head(stopped, x, y, arguments)
+    assert caught.value.checkpoint.is_file()
+    assert stopped.training
+    train_head(stopped, x, y, arguments)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, stopped.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_the_heads_mode_is_kept_with_validation(mode):
+    x, y = blobs(2)
+    head = QuantumHead(6, 2, **SMALL).train(mode)
+    train_head(head, x, y, HeadTrainingArguments(**QUICK), eval_embeddings=x, eval_labels=y)
+    assert all(part.training is mode for part in head.modules())
 
 
 def test_what_has_no_last_layer_is_refused():

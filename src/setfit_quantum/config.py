@@ -62,7 +62,8 @@ class QuantumHeadConfig:
         projected_features: Numbers that `"pca"`, `"whiten"` and `"random"` project onto.
         amplitude_bias: Constant amplitude appended to the unit-norm embedding, before normalising again.
         amplitude_noise: Length of the Gaussian noise that `train_head`, and so `fit` and `Trainer`, adds to the
-            unit-norm embedding in every step; 0: none. Nothing else adds it: a head called in training mode does not.
+            unit-norm embedding in every step, and when a simulated head's last layer is fitted in closed form
+            (`final_layer="lda"`); 0: none. Nothing else adds it: a head called in training mode does not.
         latent_scale: First value of the trained factor that turns an encoder's expectations into angles.
         n_reuploads: N, how often the latent is encoded.
         reupload_layers: R, layers of the shared PQC1.

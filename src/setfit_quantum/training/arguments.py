@@ -54,10 +54,11 @@ class HeadTrainingArguments:
             mean what they say (any earlier temperature is given up first).
         label_smoothing: Share of the target that is spread over all classes.
         final_layer: How the head's last linear layer ends: `"trained"` with the rest; or `"lda"`: replaced after the
-            training by a linear discriminant analysis of what it takes on the training data, in closed form. None:
-            `"lda"` for simulated quantum heads with exclusive classes, `"trained"` for others and with `end_to_end`.
+            training by a linear discriminant analysis of what it takes on the training data, in closed form; a
+            simulated head with `amplitude_noise` sees each sample four times then, with other noise. None: `"lda"` for
+            simulated quantum heads with exclusive classes, `"trained"` for others and with `end_to_end`.
         max_grad_norm: Gradients of a greater norm are scaled down to it; None: no limit.
-        seed: Seed of the order of the samples, of the validation split and of any dropout.
+        seed: Seed of the order of the samples, of the validation split, of amplitude noise and of any dropout.
         checkpoint_dir: Folder for checkpoints; None writes none.
         save_every: Epochs between checkpoints; one more is written at the end and on an interruption.
         save_total_limit: How many checkpoints are kept, the newest; None: all.

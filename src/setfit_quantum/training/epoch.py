@@ -39,7 +39,7 @@ class EpochRunner:
         self._optimizer = optimizer
         self._criterion = criterion
         self._metric = metric
-        # Noise that a head adds in training is part of these steps, and of no other call.
+        # Noise that a head adds in training is part of these steps (and of a closed-form last layer), of no other call.
         self._noisy: Callable[[], AbstractContextManager[None]] = getattr(head, "noisy_amplitudes", nullcontext)
         self._max_norm = arguments.max_grad_norm
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -160,6 +160,7 @@ class _Run:
         resumed_from = self._resume()
         try:
             self._train()
+            final_metric = self._fit_final_layer()
         except KeyboardInterrupt as interrupt:
             self.snapshots.restore(best=True)
             raise TrainingInterrupted(
@@ -174,7 +175,6 @@ class _Run:
             raise
         finally:
             self.head.train(was_training)
-        final_metric = self._fit_final_layer()
         temperature = None
         if self.arguments.calibrate and self.validation is not None:
             temperature = calibrate_head(self.head, self.validation)
