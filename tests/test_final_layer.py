@@ -210,6 +210,21 @@ def test_very_few_samples_of_a_class_are_enough(per_class):
     assert torch.isfinite(head.linear.weight).all()
 
 
+def test_noisy_copies_of_few_samples_are_still_few():
+    """Four draws for the only sample of a class tell how noise moves it, not how its class varies."""
+    x, y = blobs(2)
+    rows = torch.tensor([0, len(y) - 1])
+    heads = []
+    for noisy in (True, False):
+        head = QuantumHead(6, 2, amplitude_noise=1e-2, **SMALL)
+        torch.manual_seed(0)
+        fit_final_layer(head, LabelledEmbeddings(x[rows], y[rows]), noisy=noisy)
+        heads.append(head)
+    # Little noise leaves the nearest mean nearly as it is.
+    directions = [head.linear.weight[1] - head.linear.weight[0] for head in heads]
+    assert torch.nn.functional.cosine_similarity(*directions, dim=0) > 0.99
+
+
 def test_repeated_texts_are_told_apart():
     """Two texts, each eight times: nothing varies within a class."""
     points = np.array([[1.0, 2.0, 0.0], [0.0, 2.0, 1.0]])

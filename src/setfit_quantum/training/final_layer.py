@@ -82,7 +82,7 @@ def fit_final_layer(
     features = _features(head, data.embeddings, passes)
     targets = np.tile(targets_to_numpy(data.targets), max(1, passes))
     weights = None if class_weights is None else class_weights.double().cpu().numpy()
-    coefficients, intercepts = discriminant(features, targets, head.config.out_features, weights)
+    coefficients, intercepts = discriminant(features, targets, head.config.out_features, weights, max(1, passes))
     # What is divided by a temperature again gives the posterior.
     coefficients, intercepts = coefficients * head.temperature, intercepts * head.temperature
     with torch.no_grad():
@@ -117,9 +117,21 @@ def _features(head: Any, embeddings: Tensor, passes: int) -> NDArray[np.float64]
 
 
 def discriminant(
-    features: NDArray[np.float64], targets: NDArray[np.int64], n_classes: int, weights: NDArray[np.float64] | None
+    features: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    n_classes: int,
+    weights: NDArray[np.float64] | None,
+    copies: int = 1,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Coefficients (n_classes, n_features) and intercepts (n_classes,) of logits that give the posterior."""
+    """Coefficients (n_classes, n_features) and intercepts (n_classes,) of logits that give the posterior.
+
+    Args:
+        features: Shape (n, n_features).
+        targets: Shape (n,).
+        n_classes: Number of classes, those without samples included.
+        weights: Shape (n_classes,): weigh the classes' shares, or None.
+        copies: How many rows belong to each sample; copies of a few samples are still few.
+    """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     present, counts = np.unique(targets, return_counts=True)
@@ -132,7 +144,7 @@ def discriminant(
     if len(present) > 1:
         shares = shares / shares.sum()
         rows = offsets = None
-        if counts.min() >= _ENOUGH:
+        if counts.min() >= _ENOUGH * copies:
             found = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=shares).fit(features, targets)
             if _is_well_conditioned(found.covariance_, features):
                 rows, offsets = found.coef_, found.intercept_
