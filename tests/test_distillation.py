@@ -13,7 +13,7 @@ from setfit_quantum import ClassicalHead, DistillationTrainer, QuantumHead, SetF
 
 UNLABELLED = Dataset.from_dict({"text": TEXTS})
 HEADS = {
-    "quantum": lambda: QuantumHead(n_qubits=3, encoder_layers=1, seed=0),
+    "quantum": lambda: QuantumHead(n_qubits=3, encoder_layers=1, amplitude_noise=0.0, seed=0),
     "linear": lambda: ClassicalHead(seed=0),
     "logistic": lambda: LogisticRegression(C=100),
 }

@@ -8,6 +8,7 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from setfit_quantum import QuantumHead, QuantumHeadClassifier
+from setfit_quantum.model.end_to_end import train_end_to_end
 from setfit_quantum.training import HeadTrainingArguments, TrainingInterrupted, loop, train_head
 from setfit_quantum.training.data import LabelledEmbeddings
 from setfit_quantum.training.final_layer import discriminant, fit_final_layer
@@ -166,6 +167,8 @@ def test_what_has_no_last_layer_is_refused():
             train_head(QuantumHead(6, 2, **SMALL | settings), x, labels, HeadTrainingArguments(**QUICK))
     with pytest.raises(ValueError, match="`final_layer`"):
         HeadTrainingArguments(final_layer="ridge")
+    with pytest.raises(ValueError, match="`final_layer` must be 'trained' or None with end_to_end=True"):
+        train_end_to_end(None, ["good"], [0], HeadTrainingArguments(final_layer="lda"))
 
 
 def test_the_estimator_takes_it():

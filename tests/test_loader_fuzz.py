@@ -46,7 +46,7 @@ from setfit_quantum.serialization.sklearn_files import read_sklearn_head, write_
 
 WIDTH = 4
 X = torch.linspace(-1, 1, 2 * WIDTH).reshape(2, WIDTH)
-SECONDS = 1.0
+SECONDS = 5.0
 MEGABYTES = 300
 
 

@@ -216,7 +216,7 @@ def test_a_head_learns_on_aer_with_shots_and_noise_as_on_numba():
     points, labels = torch.tensor(points, dtype=torch.float32), torch.tensor(labels)
     accuracy = {}
     for name in ("numba", "qiskit"):
-        head = build_head(shots=256, noise="paper-high", backend=name)
+        head = build_head(shots=256, noise="paper-high", backend=name, latent_scale=7.0)
         optimizer = torch.optim.Adam(head.parameters(), lr=0.1)
         head.train()
         for step in range(12):

@@ -268,4 +268,4 @@ def test_the_defaults_it_explains_are_the_arenas():
     assert "encoder_qubits" not in head
     head |= {"initialization": QuantumHead(7, **head).config.chosen_initialization}
     assert {name: str(head[name]) for name in named} == {name: value.strip('"') for name, value in named.items()}
-    assert len(named) == 9
+    assert len(named) == 10

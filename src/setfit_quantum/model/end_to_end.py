@@ -58,10 +58,12 @@ def train_end_to_end(
         callbacks: Callbacks of head training.
 
     Raises:
-        ValueError: A custom `optimizer`, which cannot be told of two learning rates.
+        ValueError: A custom `optimizer`, which cannot be told of two learning rates, or `final_layer="lda"`.
     """
     if callable(arguments.optimizer):
         raise ValueError("Argument `optimizer` must be a name with end_to_end=True, but got a callable.")
+    if arguments.final_layer == "lda":
+        raise ValueError("Argument `final_layer` must be 'trained' or None with end_to_end=True, but got 'lda'.")
     rate = BODY_LEARNING_RATE if body_learning_rate is None else check_float("body_learning_rate", body_learning_rate)
     if rate <= 0:
         raise ValueError(f"Argument `body_learning_rate` must be greater than 0, but got {rate}.")
