@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -88,17 +89,29 @@ def test_agrees_with_reference_in_all_outputs(fast, reference, case):
     assert (probabilities - reference.probabilities(circuit, *inputs, **options)).abs().max() < 1e-5
 
 
-@pytest.fixture
-def narrow_passes(monkeypatch):
-    """Make small circuits take the gathering path of wide ones."""
-    monkeypatch.setattr(program_module, "DIRECT_QUBITS", 3)
-    monkeypatch.setattr(program_module, "PASS_QUBITS", 3)
+@contextmanager
+def programs_with(monkeypatch, **sizes):
+    """Compile programs as if these limits on qubits were others."""
+    for name, qubits in sizes.items():
+        monkeypatch.setattr(program_module, name, qubits)
     compile_program.cache_clear()
     yield
     compile_program.cache_clear()
 
 
-@pytest.mark.parametrize("build", [lambda: build_encoder(7, 2, 6), lambda: build_reuploading(6, 2, 1, 2, 3)])
+several_passes = pytest.mark.parametrize(
+    "build", [lambda: build_encoder(7, 2, 6), lambda: build_reuploading(6, 2, 1, 2, 3)]
+)
+
+
+@pytest.fixture
+def narrow_passes(monkeypatch):
+    """Make small circuits take the gathering path of wide ones."""
+    with programs_with(monkeypatch, DIRECT_QUBITS=3, PASS_QUBITS=3):
+        yield
+
+
+@several_passes
 @pytest.mark.usefixtures("narrow_passes")
 def test_gathered_passes_agree_with_float64(fast, reference, build):
     circuit = build()
@@ -109,14 +122,11 @@ def test_gathered_passes_agree_with_float64(fast, reference, build):
 @pytest.fixture
 def near_passes(monkeypatch):
     """Make small circuits take turns between neighbouring rows and all rows, as wide ones do."""
-    monkeypatch.setattr(program_module, "ONE_PASS_QUBITS", 3)
-    monkeypatch.setattr(program_module, "NEAR_QUBITS", 4)
-    compile_program.cache_clear()
-    yield
-    compile_program.cache_clear()
+    with programs_with(monkeypatch, ONE_PASS_QUBITS=3, NEAR_QUBITS=4):
+        yield
 
 
-@pytest.mark.parametrize("build", [lambda: build_encoder(7, 2, 6), lambda: build_reuploading(6, 2, 1, 2, 3)])
+@several_passes
 @pytest.mark.usefixtures("near_passes")
 def test_passes_over_neighbouring_rows_agree_with_float64(fast, reference, build):
     circuit = build()

@@ -20,27 +20,16 @@ CIRCUIT_TRAINING = ("trained", "random")
 """Whether the angles of both modules train, or stay as drawn: then only the last linear layer trains."""
 
 
-class HybridHead(nn.Module):
-    """A quantum head with a linear layer beside its circuit, from the same preprocessed embedding to the logits.
+class _AroundQuantum(nn.Module):
+    """What trains, and is counted, like the quantum head inside it.
 
     Args:
         quantum: The head with the circuit.
-        width: Numbers that the preprocessed embedding has.
     """
 
-    def __init__(self, quantum: SetFitQuantumHead, width: int) -> None:
+    def __init__(self, quantum: SetFitQuantumHead) -> None:
         super().__init__()
         self.quantum = quantum
-        self.residual = nn.Linear(width, quantum.out_features)
-        nn.init.zeros_(self.residual.weight)
-        nn.init.zeros_(self.residual.bias)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and probabilities, each of shape (batch, n_classes)."""
-        logits, _ = self.quantum(x)
-        beside = x if self.quantum.preprocessor is None else self.quantum.preprocessor(x)
-        logits = logits + self.residual(beside)
-        return logits, torch.softmax(logits, dim=-1)
 
     def get_loss_fn(self) -> nn.Module:
         """Cross-entropy."""
@@ -59,7 +48,29 @@ class HybridHead(nn.Module):
         return self.quantum.num_fitted()
 
 
-class PairsHead(nn.Module):
+class HybridHead(_AroundQuantum):
+    """A quantum head with a linear layer beside its circuit, from the same preprocessed embedding to the logits.
+
+    Args:
+        quantum: The head with the circuit.
+        width: Numbers that the preprocessed embedding has.
+    """
+
+    def __init__(self, quantum: SetFitQuantumHead, width: int) -> None:
+        super().__init__(quantum)
+        self.residual = nn.Linear(width, quantum.out_features)
+        nn.init.zeros_(self.residual.weight)
+        nn.init.zeros_(self.residual.bias)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and probabilities, each of shape (batch, n_classes)."""
+        logits, _ = self.quantum(x)
+        beside = x if self.quantum.preprocessor is None else self.quantum.preprocessor(x)
+        logits = logits + self.residual(beside)
+        return logits, torch.softmax(logits, dim=-1)
+
+
+class PairsHead(_AroundQuantum):
     """A quantum head whose last layer takes the expectations of all pairs Z_i Z_j too, exact.
 
     Args:
@@ -69,8 +80,7 @@ class PairsHead(nn.Module):
     is_quantum, multitarget, temperature = True, False, 1.0
 
     def __init__(self, quantum: SetFitQuantumHead) -> None:
-        super().__init__()
-        self.quantum = quantum
+        super().__init__(quantum)
         n_qubits = quantum.config.n_qubits
         self.first, self.second = torch.triu_indices(n_qubits, n_qubits, offset=1)
         self.linear = nn.Linear(n_qubits + len(self.first), quantum.out_features)
@@ -100,22 +110,6 @@ class PairsHead(nn.Module):
         """Logits and probabilities, each of shape (batch, n_classes)."""
         logits = self.linear(self.last_features(x))
         return logits, torch.softmax(logits, dim=-1)
-
-    def get_loss_fn(self) -> nn.Module:
-        """Cross-entropy."""
-        return self.quantum.get_loss_fn()
-
-    def fit_preprocessing(self, embeddings: Tensor) -> None:
-        """Fit the quantum head's preprocessing."""
-        self.quantum.fit_preprocessing(embeddings)
-
-    def noisy_amplitudes(self) -> AbstractContextManager[None]:
-        """Noise of the quantum head's amplitudes, in training."""
-        return self.quantum.noisy_amplitudes()
-
-    def num_fitted(self) -> int:
-        """Numbers that preprocessing takes from the training embeddings."""
-        return self.quantum.num_fitted()
 
 
 def drop_latents(head: SetFitQuantumHead, share: float) -> None:
@@ -161,7 +155,7 @@ def build_head(settings: Mapping[str, Any], seed: int, in_features: int, n_class
 
 def measure_exactly(head: nn.Module) -> None:
     """Take noise and shots of training away from a head."""
-    quantum = head.quantum if isinstance(head, HybridHead | PairsHead) else head
+    quantum = head.quantum if isinstance(head, _AroundQuantum) else head
     assert isinstance(quantum, SetFitQuantumHead)
     quantum.noise = None
     quantum.shots = None

@@ -78,11 +78,11 @@ def fit_final_layer(
         class_weights: Shape (n_classes,): weigh the classes' shares; None: their shares of the samples.
         noisy: Whether amplitude noise, where the head trains with it, is drawn here too.
     """
-    passes = _noisy_passes(head) if noisy else 0
-    features = _features(head, data.embeddings, passes)
-    targets = np.tile(targets_to_numpy(data.targets), max(1, passes))
+    features = _features(head, data.embeddings, _noisy_passes(head) if noisy else 0)
+    copies = len(features) // len(data)
+    targets = np.tile(targets_to_numpy(data.targets), copies)
     weights = None if class_weights is None else class_weights.double().cpu().numpy()
-    coefficients, intercepts = discriminant(features, targets, head.config.out_features, weights, max(1, passes))
+    coefficients, intercepts = discriminant(features, targets, head.config.out_features, weights, copies)
     # What is divided by a temperature again gives the posterior.
     coefficients, intercepts = coefficients * head.temperature, intercepts * head.temperature
     with torch.no_grad():
